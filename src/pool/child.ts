@@ -1,0 +1,134 @@
+/**
+ * One started server, pooled or leased: its connection, its state and whom its messages go to. For a child that
+ * the bridge itself initialises, what the server said of itself.
+ *
+ *   starting --handshake answered--> ready --close() or its own end--> closing
+ */
+import type { ServerDefinition } from '../config/settings.ts';
+import { now } from '../deadline.ts';
+import { BridgeError } from '../errors.ts';
+import { type Message, parsePayload, readMessage } from '../protocol/message.ts';
+import { CLIENT_INFO, LATEST_LEGACY } from '../protocol/versions.ts';
+import { Connection, type ConnectionDeps } from '../upstream/connection.ts';
+import { openTransport } from '../upstream/open.ts';
+import type { StdioDeps } from '../upstream/stdio.ts';
+
+/** Whoever a child's messages and end are told to. */
+export interface ChildOwner {
+  received(message: Message, child: Child): void;
+  closed(reason: BridgeError, child: Child): void;
+}
+
+/** The answer to `initialize`, as far as the bridge looks at it. */
+export interface ServerFacts {
+  readonly protocolVersion: string;
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly serverInfo: unknown;
+  readonly instructions?: string;
+}
+
+export interface ChildDeps extends StdioDeps, Pick<ConnectionDeps, 'deadlines' | 'finished' | 'queued'> {
+  /** Once, after the owner was told. */
+  readonly ended: (child: Child, reason: BridgeError) => void;
+}
+
+export type ChildState = 'starting' | 'ready' | 'closing';
+
+export class Child {
+  readonly server: ServerDefinition;
+  readonly connection: Connection;
+  readonly startedAt = now();
+  owner: ChildOwner;
+  facts: ServerFacts | undefined;
+  #ready = false;
+  #closing = false;
+
+  constructor(server: ServerDefinition, owner: ChildOwner, deps: ChildDeps) {
+    this.server = server;
+    this.owner = owner;
+    this.connection = new Connection(
+      {
+        server: server.name,
+        log: deps.log,
+        deadlines: deps.deadlines,
+        timeoutMs: server.timeoutMs,
+        maxConcurrent: server.maxConcurrent,
+        finished: deps.finished,
+        queued: deps.queued,
+        received: (message) => this.owner.received(message, this),
+        closed: (reason) => {
+          this.owner.closed(reason, this);
+          deps.ended(this, reason);
+        },
+      },
+      (listener) => openTransport(server, listener, deps),
+    );
+  }
+
+  get state(): ChildState {
+    if (this.#closing || this.connection.isClosed) return 'closing';
+    return this.#ready ? 'ready' : 'starting';
+  }
+
+  /** It answered a handshake: from now on its end is a death, not a failed start. */
+  get wasReady(): boolean {
+    return this.#ready;
+  }
+
+  /** Its end was asked for. */
+  get isClosing(): boolean {
+    return this.#closing;
+  }
+
+  markReady(): void {
+    this.#ready = true;
+  }
+
+  /** Resolves when it is gone, processes included. */
+  close(): Promise<void> {
+    this.#closing = true;
+    return this.connection.close();
+  }
+
+  /** Asks something on the bridge's own behalf; resolves with the result or the error, rejects with BridgeError. */
+  ask(method: string, params: unknown): Promise<Message> {
+    const message = readMessage(JSON.stringify({ jsonrpc: '2.0', id: 0, method, params }));
+    if (message.kind === 'malformed') throw new TypeError(message.reason);
+    return new Promise((resolve, reject) => {
+      this.connection.request(message, { answered: resolve, failed: reject, progressed: () => undefined });
+    });
+  }
+
+  /**
+   * The bridge's own handshake, for a child that several clients use: no client capabilities, so that the server
+   * asks nobody anything. MCP lifecycle, "Initialization".
+   */
+  async initialize(): Promise<ServerFacts> {
+    const answer = await this.ask('initialize', {
+      protocolVersion: LATEST_LEGACY,
+      capabilities: {},
+      clientInfo: CLIENT_INFO,
+    });
+    const facts: unknown = parsePayload(answer);
+    if (answer.kind === 'error' || !isFacts(facts)) {
+      throw new BridgeError(
+        'server_start_failed',
+        `Server "${this.server.name}" refused to initialize: ${short(facts)}.`,
+        {
+          rpc: facts,
+        },
+      );
+    }
+    this.connection.send('{"jsonrpc":"2.0","method":"notifications/initialized"}');
+    this.facts = facts;
+    return facts;
+  }
+}
+
+function isFacts(value: unknown): value is ServerFacts {
+  if (typeof value !== 'object' || value === null) return false;
+  const { protocolVersion, capabilities } = value as Partial<ServerFacts>;
+  return typeof protocolVersion === 'string' && typeof capabilities === 'object' && capabilities !== null;
+}
+
+const short = (value: unknown): string => JSON.stringify(value).slice(0, 300);

@@ -1,0 +1,148 @@
+/**
+ * The children that one scope of a server shares: everybody of a `shared` server, one principal otherwise. Keeps
+ * who listens to them, counts their resource subscriptions, and ends them when nobody has used them for a while.
+ */
+import { now } from '../deadline.ts';
+import type { BridgeError } from '../errors.ts';
+import type { Message } from '../protocol/message.ts';
+import type { Child, ChildOwner, ServerFacts } from './child.ts';
+
+/** A session without a child of its own. */
+export interface ScopeListener {
+  /** A notification of one of the children that belongs to no call. */
+  notified(message: Message): void;
+}
+
+export interface ScopeDeps {
+  /** Starts a child that tells `owner`; resolves when it is initialised. */
+  readonly start: (owner: ChildOwner) => Promise<Child>;
+  readonly maxChildren: number;
+}
+
+export class Scope implements ChildOwner {
+  readonly #deps: ScopeDeps;
+  readonly #listeners = new Set<ScopeListener>();
+  /** Ready children. */
+  readonly #children = new Set<Child>();
+  /** How many sessions have subscribed to a resource. */
+  readonly #subscriptions = new Map<string, number>();
+  #starting: Promise<Child> | undefined;
+  #usedAt = now();
+  #closed = false;
+
+  constructor(deps: ScopeDeps) {
+    this.#deps = deps;
+  }
+
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
+  /** A child to send to: at once when one is ready, else when it has started (all callers wait for the same one). */
+  acquire(): Child | Promise<Child> {
+    this.#usedAt = now();
+    const child = this.#leastBusy();
+    if (child === undefined) return this.#startOnce();
+    const mayGrow = this.#children.size < this.#deps.maxChildren && this.#starting === undefined;
+    if (mayGrow && child.connection.inFlight >= child.server.maxConcurrent) {
+      this.#startOnce().catch(() => undefined); // told to the breaker and the log; this call has its child
+    }
+    return child;
+  }
+
+  /** What the server says of itself; starts a child when none is ready. */
+  async facts(): Promise<ServerFacts> {
+    const { facts } = await this.acquire();
+    if (facts === undefined) throw new TypeError('a pooled child is initialised before it is handed out');
+    return facts;
+  }
+
+  attach(listener: ScopeListener): void {
+    this.#listeners.add(listener);
+  }
+
+  detach(listener: ScopeListener): void {
+    this.#listeners.delete(listener);
+    this.#usedAt = now();
+  }
+
+  /** True when the server has to be told: this is the first subscriber of `uri`. */
+  subscribe(uri: string): boolean {
+    const count = this.#subscriptions.get(uri) ?? 0;
+    this.#subscriptions.set(uri, count + 1);
+    return count === 0;
+  }
+
+  /** True when the server has to be told: this was the last subscriber of `uri`. */
+  unsubscribe(uri: string): boolean {
+    const count = this.#subscriptions.get(uri) ?? 0;
+    if (count > 1) this.#subscriptions.set(uri, count - 1);
+    else this.#subscriptions.delete(uri);
+    return count === 1;
+  }
+
+  isIdle(idleMs: number): boolean {
+    if (this.#listeners.size > 0 || this.#starting !== undefined) return false;
+    for (const child of this.#children) if (child.connection.inFlight > 0) return false;
+    return now() - this.#usedAt > idleMs;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const starting = this.#starting?.then(
+      (child) => child.close(),
+      () => undefined,
+    );
+    await Promise.all([starting, ...[...this.#children].map((child) => child.close())]);
+  }
+
+  received(message: Message, child: Child): void {
+    if (message.kind === 'request') refuse(message, child);
+    else for (const listener of this.#listeners) listener.notified(message);
+  }
+
+  closed(_reason: BridgeError, child: Child): void {
+    this.#children.delete(child);
+  }
+
+  #leastBusy(): Child | undefined {
+    let best: Child | undefined;
+    for (const child of this.#children) {
+      if (best === undefined || child.connection.inFlight < best.connection.inFlight) best = child;
+    }
+    return best;
+  }
+
+  #startOnce(): Promise<Child> {
+    this.#starting ??= this.#deps
+      .start(this)
+      .then((child) => {
+        if (this.#closed) void child.close();
+        else if (child.state === 'ready') this.#adopt(child);
+        return child;
+      })
+      .finally(() => {
+        this.#starting = undefined;
+      });
+    return this.#starting;
+  }
+
+  #adopt(child: Child): void {
+    const replaces = this.#children.size === 0;
+    this.#children.add(child);
+    if (!replaces) return;
+    // A child that takes another one's place knows nothing of what was subscribed there.
+    for (const uri of this.#subscriptions.keys()) {
+      child.ask('resources/subscribe', { uri }).catch(() => undefined); // its death is told by `closed`
+    }
+  }
+}
+
+/** Nobody stands behind a shared child: it was initialised without capabilities and may ask for `ping` only. */
+function refuse(request: Message, child: Child): void {
+  const answer =
+    request.method === 'ping'
+      ? '"result":{}'
+      : `"error":{"code":-32601,"message":${JSON.stringify(`No client of this server can answer ${request.method}.`)}}`;
+  child.connection.send(`{"jsonrpc":"2.0","id":${request.id},${answer}}`);
+}

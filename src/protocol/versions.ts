@@ -1,0 +1,17 @@
+/**
+ * The protocol revisions this bridge speaks, and the name it gives itself.
+ */
+import manifest from '../../package.json' with { type: 'json' };
+
+/** Revisions with an `initialize` handshake, newest first. */
+export const LEGACY_VERSIONS: readonly string[] = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
+
+export const LATEST_LEGACY = '2025-11-25';
+
+/** What a request without `MCP-Protocol-Version` is taken for; the last revision with JSON-RPC batches. */
+export const ASSUMED_VERSION = '2025-03-26';
+
+export const BRIDGE_VERSION = manifest.version;
+
+/** How the bridge introduces itself to servers it initialises on its own behalf. */
+export const CLIENT_INFO = { name: 'mcp-bridge', version: BRIDGE_VERSION } as const;

@@ -1,0 +1,47 @@
+/**
+ * The worker's task threads (Piscina), for what would block the event loop. They start with the first task and
+ * end when there is nothing to do for a while.
+ */
+import { Piscina } from 'piscina';
+import { LARGE_MESSAGE_BYTES } from './protocol/large.ts';
+import { type Malformed, type Message, readMessage } from './protocol/message.ts';
+
+export type ReadResult = Message | Malformed;
+
+export interface Tasks {
+  /**
+   * Reads one message: at once when it is small, in a thread when it is larger than LARGE_MESSAGE_BYTES. Large
+   * bytes are given away: they must fill an ArrayBuffer of their own.
+   */
+  readMessage(source: string | Uint8Array): ReadResult | Promise<ReadResult>;
+  close(): Promise<void>;
+}
+
+/** The bundle keeps the task beside the entry; the sources keep it in the project's `workers/`. */
+const MESSAGES_TASK = import.meta.url.endsWith('.ts')
+  ? new URL('../workers/messages.ts', import.meta.url)
+  : new URL('./workers/messages.js', import.meta.url);
+
+const IDLE_MS = 10_000;
+
+export function createTasks(maxThreads: number): Tasks {
+  let threads: Piscina<Uint8Array, ReadResult> | undefined;
+  return {
+    readMessage(source) {
+      if (typeof source === 'string') return readMessage(source);
+      if (source.byteLength <= LARGE_MESSAGE_BYTES) {
+        return readMessage(Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString());
+      }
+      threads ??= new Piscina({
+        filename: MESSAGES_TASK.href,
+        minThreads: 0,
+        maxThreads,
+        idleTimeout: IDLE_MS,
+      });
+      return threads.run(source, { transferList: [source.buffer as ArrayBuffer] });
+    },
+    async close() {
+      await threads?.destroy();
+    },
+  };
+}

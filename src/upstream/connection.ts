@@ -1,0 +1,214 @@
+/**
+ * One MCP server seen as a peer: requests get ids of ours, answers find their asker, progress finds its call.
+ * Because ids and progress tokens are rewritten per connection, two askers can never see each other's answers.
+ * Owns the requests in flight and those that wait for a place; knows nothing of sessions.
+ *
+ * MCP basic protocol: "Requests", "Responses", utilities "Cancellation", "Progress", "Ping".
+ */
+import { type Deadlines, type Expirable, now } from '../deadline.ts';
+import { BridgeError } from '../errors.ts';
+import type { Chunk } from '../http/engine.ts';
+import type { Logger } from '../log.ts';
+import { type Message, rewrite } from '../protocol/message.ts';
+import type { Transport, TransportListener } from './transport.ts';
+
+/** Who sent a request. Exactly one of `answered` and `failed` is called, once, and never after `cancel`. */
+export interface Asker {
+  /** A result or an error of the server; its id is ours and is to be rewritten. */
+  answered(message: Message): void;
+  /** A `notifications/progress` of this request; its token is ours and is to be rewritten. */
+  progressed(message: Message): void;
+  failed(error: BridgeError): void;
+}
+
+export type Outcome = 'ok' | 'error' | 'timeout' | 'cancelled' | 'died' | 'refused';
+
+export interface ConnectionDeps {
+  /** As in the configuration; for sentences. */
+  readonly server: string;
+  readonly log: Logger;
+  readonly deadlines: Deadlines;
+  readonly timeoutMs: number;
+  /** Requests in flight at once; more wait, as many again times QUEUE_FACTOR. */
+  readonly maxConcurrent: number;
+  /** A request or a notification of the server that belongs to no call of ours. */
+  readonly received: (message: Message) => void;
+  /** Once; every asker was told before. */
+  readonly closed: (reason: BridgeError) => void;
+  readonly finished: (method: string, outcome: Outcome, seconds: number) => void;
+  readonly queued: (seconds: number) => void;
+}
+
+/** How many requests may wait per request that may be in flight. */
+const QUEUE_FACTOR = 8;
+
+/** Bytes that a server may leave in its stdin before further requests are refused. */
+const MAX_BACKLOG_BYTES = 67_108_864;
+
+class Pending implements Expirable {
+  readonly id: number;
+  readonly message: Message;
+  readonly asker: Asker;
+  readonly startedAt = now();
+  readonly #timedOut: (pending: Pending) => void;
+
+  constructor(id: number, message: Message, asker: Asker, timedOut: (pending: Pending) => void) {
+    this.id = id;
+    this.message = message;
+    this.asker = asker;
+    this.#timedOut = timedOut;
+  }
+
+  expire(): void {
+    this.#timedOut(this);
+  }
+}
+
+export class Connection implements TransportListener {
+  readonly #deps: ConnectionDeps;
+  readonly #sent = new Map<number, Pending>();
+  /** In the order of their arrival. */
+  readonly #waiting = new Map<number, Pending>();
+  readonly #timedOut = (pending: Pending): void => this.#expire(pending);
+  #transport: Transport | undefined;
+  #nextId = 1;
+  #closedBy: BridgeError | undefined;
+
+  constructor(deps: ConnectionDeps, open: (listener: TransportListener) => Transport) {
+    this.#deps = deps;
+    this.#transport = open(this);
+  }
+
+  get inFlight(): number {
+    return this.#sent.size + this.#waiting.size;
+  }
+
+  get pid(): number | undefined {
+    return this.#transport?.pid;
+  }
+
+  get isClosed(): boolean {
+    return this.#closedBy !== undefined;
+  }
+
+  /** Sends a request under an id of ours and returns that id, which `cancel` takes. Throws BridgeError when it cannot be taken. */
+  request(message: Message, asker: Asker): number {
+    const { maxConcurrent, server, deadlines, timeoutMs } = this.#deps;
+    if (this.#closedBy !== undefined) throw this.#closedBy;
+    if (this.#waiting.size >= maxConcurrent * QUEUE_FACTOR) {
+      this.#deps.finished(message.method, 'refused', 0);
+      throw new BridgeError(
+        'at_limit',
+        `Server "${server}" has ${this.#sent.size} requests in flight and ${this.#waiting.size} waiting; no more are taken.`,
+      );
+    }
+    if ((this.#transport?.backlog ?? 0) > MAX_BACKLOG_BYTES) {
+      this.#deps.finished(message.method, 'refused', 0);
+      throw new BridgeError('at_limit', `Server "${server}" does not read its input; no more is sent to it.`);
+    }
+    const pending = new Pending(this.#nextId++, message, asker, this.#timedOut);
+    deadlines.set(pending, timeoutMs);
+    if (this.#sent.size < maxConcurrent) this.#send(pending);
+    else this.#waiting.set(pending.id, pending);
+    return pending.id;
+  }
+
+  /** Sends a notification, or an answer to one of the server's requests, as it stands. */
+  send(message: Chunk | readonly Chunk[]): void {
+    this.#transport?.send(message);
+  }
+
+  /** Forgets a request; the server is told when it has it. The asker hears nothing more. `reason` is one line for the server. */
+  cancel(id: number, reason: string): void {
+    const pending = this.#sent.get(id) ?? this.#waiting.get(id);
+    if (pending === undefined) return;
+    const sent = this.#sent.has(id);
+    this.#settle(pending, 'cancelled');
+    if (sent) this.#sendCancelled(pending, reason);
+  }
+
+  close(): Promise<void> {
+    return this.#transport?.close() ?? Promise.resolve();
+  }
+
+  message(message: Message): void {
+    if (message.kind === 'result' || message.kind === 'error') this.#answer(message);
+    else if (message.kind === 'notification' && message.method === 'notifications/progress')
+      this.#progress(message);
+    else this.#deps.received(message);
+  }
+
+  closed(reason: BridgeError): void {
+    this.#closedBy = reason;
+    for (const pending of [...this.#sent.values(), ...this.#waiting.values()]) {
+      this.#settle(pending, 'died');
+      pending.asker.failed(reason);
+    }
+    this.#deps.closed(reason);
+  }
+
+  #send(pending: Pending): void {
+    this.#sent.set(pending.id, pending);
+    const id = `${pending.id}`;
+    this.#transport?.send(rewrite(pending.message, id, id));
+  }
+
+  /** Takes a request off the books and lets the next one that waits go out. */
+  #settle(pending: Pending, outcome: Outcome): void {
+    const wasSent = this.#sent.delete(pending.id);
+    if (!wasSent) this.#waiting.delete(pending.id);
+    this.#deps.deadlines.cancel(pending, this.#deps.timeoutMs);
+    this.#deps.finished(pending.message.method, outcome, (now() - pending.startedAt) / 1000);
+    if (wasSent && this.#waiting.size > 0 && this.#closedBy === undefined) this.#sendNext();
+  }
+
+  #sendNext(): void {
+    for (const next of this.#waiting.values()) {
+      this.#waiting.delete(next.id);
+      this.#deps.queued((now() - next.startedAt) / 1000);
+      this.#send(next);
+      return;
+    }
+  }
+
+  #answer(message: Message): void {
+    const pending = this.#sent.get(Number(message.id));
+    if (pending === undefined) {
+      this.#deps.log.warn(
+        { server: this.#deps.server, id: message.id },
+        'a server answered what nobody asked',
+      );
+      return;
+    }
+    this.#settle(pending, message.kind === 'result' ? 'ok' : 'error');
+    pending.asker.answered(message);
+  }
+
+  #progress(message: Message): void {
+    const pending = this.#sent.get(Number(message.token));
+    if (pending === undefined || pending.message.token === undefined) return;
+    this.#deps.deadlines.set(pending, this.#deps.timeoutMs);
+    pending.asker.progressed(message);
+  }
+
+  #expire(pending: Pending): void {
+    const { server, timeoutMs } = this.#deps;
+    const sent = this.#sent.has(pending.id);
+    this.#settle(pending, 'timeout');
+    if (sent) this.#sendCancelled(pending, `no answer within ${timeoutMs} ms`);
+    const what = sent ? 'did not answer' : 'had no place for';
+    pending.asker.failed(
+      new BridgeError(
+        'server_timeout',
+        `Server "${server}" ${what} "${pending.message.method}" within ${timeoutMs} ms.`,
+      ),
+    );
+  }
+
+  /** MCP utilities, "Cancellation": `initialize` must not be cancelled. */
+  #sendCancelled(pending: Pending, reason: string): void {
+    if (pending.message.method === 'initialize') return;
+    const params = JSON.stringify({ requestId: pending.id, reason });
+    this.#transport?.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`);
+  }
+}

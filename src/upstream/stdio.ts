@@ -1,0 +1,283 @@
+/**
+ * A stdio server: a child process, its lines, and its end. Each child leads a process group of its own, so that
+ * what it forks ends with it. Owns framing and back-pressure of the pipes; knows nothing of JSON-RPC ids.
+ *
+ *   running --close()--> stdin ended --1 s--> SIGTERM --1.5 s--> SIGKILL   (each step to the whole group)
+ *      \--child exits--> its output is read to the end --> what is left of the group is killed --> closed
+ *
+ * MCP transports, "stdio".
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { StdioServer } from '../config/settings.ts';
+import { pause } from '../deadline.ts';
+import { BridgeError, messageOf } from '../errors.ts';
+import type { Chunk } from '../http/engine.ts';
+import type { Logger } from '../log.ts';
+import { LARGE_MESSAGE_BYTES, MAX_LINE_BYTES } from '../protocol/large.ts';
+import type { ReadResult, Tasks } from '../tasks.ts';
+import { confine } from './confine.ts';
+import { LineSplitter } from './lines.ts';
+import { StderrTail } from './stderr-tail.ts';
+import type { Transport, TransportListener } from './transport.ts';
+
+const STDIN_GRACE_MS = 1_000;
+const SIGTERM_GRACE_MS = 1_500;
+/** How long the output of a child that exited is still read; a grandchild may hold the pipe open for ever. */
+const OUTPUT_GRACE_MS = 250;
+
+export interface StdioDeps {
+  readonly log: Logger;
+  readonly tasks: Tasks;
+  /** What the child finds in its environment besides the definition's own `env`. */
+  readonly baseEnvironment: Readonly<Record<string, string>>;
+  /** The child's process group exists / has ended. */
+  readonly started: (pgid: number) => void;
+  readonly exited: (pgid: number) => void;
+}
+
+export function openStdio(server: StdioServer, listener: TransportListener, deps: StdioDeps): Transport {
+  return new StdioTransport(server, listener, deps);
+}
+
+class StdioTransport implements Transport {
+  readonly #server: StdioServer;
+  readonly #listener: TransportListener;
+  readonly #deps: StdioDeps;
+  readonly #child: ChildProcessWithoutNullStreams | undefined;
+  readonly #stderr: StderrTail;
+  readonly #gone: Promise<void>;
+  #resolveGone: () => void = () => undefined;
+  #closed = false;
+  #closing = false;
+  #spoke = false;
+  #outgoing: Chunk[] = [];
+  #outgoingBytes = 0;
+  /** Lines that wait behind a large one, so that messages keep their order. */
+  #behind: Buffer[] | undefined;
+
+  constructor(server: StdioServer, listener: TransportListener, deps: StdioDeps) {
+    this.#server = server;
+    this.#listener = listener;
+    this.#deps = deps;
+    this.#gone = new Promise((resolve) => {
+      this.#resolveGone = resolve;
+    });
+    this.#stderr = new StderrTail((line) => deps.log.info({ server: server.name, line }, 'server stderr'));
+    this.#child = this.#spawn();
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get backlog(): number {
+    return this.#outgoingBytes + (this.#child?.stdin.writableLength ?? 0);
+  }
+
+  send(message: Chunk | readonly Chunk[]): void {
+    if (this.#closed || this.#closing) return;
+    if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
+    if (typeof message === 'string' || message instanceof Uint8Array) this.#enqueue(message);
+    else for (const part of message) this.#enqueue(part);
+    this.#enqueue('\n');
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed && !this.#closing) {
+      this.#closing = true;
+      this.#flush();
+      void this.#end();
+    }
+    return this.#gone;
+  }
+
+  #spawn(): ChildProcessWithoutNullStreams | undefined {
+    const { command, args, cwd, env } = this.#server;
+    const lines = new LineSplitter(
+      MAX_LINE_BYTES,
+      (line) => this.#line(line),
+      (bytes) => this.#giveUp(bytes),
+    );
+    try {
+      const confined = confine(this.#server, command, args);
+      const child = spawn(confined.command, confined.args, {
+        cwd,
+        env: { ...this.#deps.baseEnvironment, ...env },
+        stdio: ['pipe', 'pipe', 'pipe'],
+        detached: true,
+        windowsHide: true,
+        ...confined.identity,
+      });
+      child.on('error', (error) => this.#failedToStart(error));
+      if (child.pid === undefined) return child;
+      this.#deps.started(child.pid);
+      child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
+      child.stderr.on('data', (chunk: Buffer) => this.#stderr.push(chunk));
+      // A child that is gone is told by its exit; EPIPE on the way there says nothing more.
+      child.stdin.on('error', (error) =>
+        this.#deps.log.debug({ server: this.#server.name, err: error }, 'stdin closed'),
+      );
+      child.on('exit', (code, signal) => void this.#exited(child, lines, code, signal));
+      return child;
+    } catch (error) {
+      // After the constructor, so that the listener never hears from a transport it does not know yet.
+      setImmediate(() => this.#failedToStart(error));
+      return undefined;
+    }
+  }
+
+  #enqueue(chunk: Chunk): void {
+    this.#outgoing.push(chunk);
+    this.#outgoingBytes += chunk.length;
+  }
+
+  /** One write for everything that was sent in this turn of the event loop. */
+  #flush(): void {
+    const parts = this.#outgoing;
+    if (parts.length === 0) return;
+    this.#outgoing = [];
+    this.#outgoingBytes = 0;
+    const stdin = this.#child?.stdin;
+    if (this.#closed || stdin === undefined || !stdin.writable) return;
+    let text = '';
+    for (const part of parts) {
+      if (typeof part === 'string') {
+        text += part;
+        continue;
+      }
+      if (text !== '') stdin.write(text);
+      text = '';
+      stdin.write(part);
+    }
+    if (text !== '') stdin.write(text);
+  }
+
+  #line(line: Buffer): void {
+    if (this.#closed) return;
+    if (this.#behind !== undefined) {
+      this.#behind.push(Buffer.from(line));
+      return;
+    }
+    const result = this.#deps.tasks.readMessage(line);
+    if (result instanceof Promise) this.#waitFor(result);
+    else this.#deliver(result, line.length);
+  }
+
+  #waitFor(large: Promise<ReadResult>): void {
+    this.#behind = [];
+    this.#child?.stdout.pause();
+    const next = (result: ReadResult): void => {
+      const behind = this.#behind ?? [];
+      this.#behind = undefined;
+      this.#child?.stdout.resume();
+      if (this.#closed) return;
+      this.#deliver(result, LARGE_MESSAGE_BYTES);
+      for (const line of behind) this.#line(line);
+    };
+    large.then(next, (error: unknown) =>
+      next({ kind: 'malformed', code: 'parse_error', reason: messageOf(error), id: 'null' }),
+    );
+  }
+
+  #deliver(message: ReadResult, bytes: number): void {
+    if (message.kind === 'malformed') {
+      this.#deps.log.warn(
+        { server: this.#server.name, reason: message.reason, bytes },
+        'noise on a server stdout',
+      );
+      return;
+    }
+    this.#spoke = true;
+    this.#listener.message(message);
+  }
+
+  #giveUp(bytes: number): void {
+    const { name } = this.#server;
+    this.#tellClosed(
+      new BridgeError(
+        'message_too_large',
+        `Server "${name}" printed ${bytes} bytes without a line end; at most ${MAX_LINE_BYTES} are allowed.`,
+      ),
+    );
+    void this.#end();
+  }
+
+  async #end(): Promise<void> {
+    this.#child?.stdin.end();
+    if (await this.#goneWithin(STDIN_GRACE_MS)) return;
+    this.#signal('SIGTERM');
+    if (await this.#goneWithin(SIGTERM_GRACE_MS)) return;
+    this.#signal('SIGKILL');
+  }
+
+  async #goneWithin(ms: number): Promise<boolean> {
+    return Promise.race([this.#gone.then(() => true), pause(ms).then(() => false)]);
+  }
+
+  #signal(signal: NodeJS.Signals | 0): boolean {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return false;
+    try {
+      return process.kill(-pid, signal);
+    } catch {
+      return false; // ESRCH: the whole group is gone
+    }
+  }
+
+  async #exited(
+    child: ChildProcessWithoutNullStreams,
+    lines: LineSplitter,
+    code: number | null,
+    signal: NodeJS.Signals | null,
+  ): Promise<void> {
+    await Promise.race([new Promise((resolve) => child.once('close', resolve)), pause(OUTPUT_GRACE_MS)]);
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.stdin.destroy();
+    const rest = lines.rest();
+    if (rest.length > 0) {
+      this.#deps.log.warn(
+        { server: this.#server.name, bytes: rest.length },
+        'a server ended in the middle of a line',
+      );
+    }
+    this.#tellClosed(this.#exitReason(code, signal));
+    if (this.#signal(0)) {
+      this.#signal('SIGTERM');
+      await pause(OUTPUT_GRACE_MS);
+      this.#signal('SIGKILL');
+    }
+    if (child.pid !== undefined) this.#deps.exited(child.pid);
+    this.#resolveGone();
+  }
+
+  #exitReason(code: number | null, signal: NodeJS.Signals | null): BridgeError {
+    const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+    const when = this.#spoke ? '' : ' before it said anything';
+    const stderr = this.#closing ? '' : this.#stderr.quoted();
+    return new BridgeError(
+      this.#spoke ? 'server_died' : 'server_start_failed',
+      `Server "${this.#server.name}" ${how}${when}.${stderr}`,
+    );
+  }
+
+  #failedToStart(error: unknown): void {
+    if (this.#child?.pid !== undefined) return; // a failed kill, told by the exit
+    const { name, command, cwd } = this.#server;
+    const missing = (error as NodeJS.ErrnoException)?.code === 'ENOENT';
+    const reason = missing
+      ? `the command "${command}" or the folder "${cwd}" was not found`
+      : messageOf(error);
+    this.#tellClosed(
+      new BridgeError('server_start_failed', `Server "${name}" could not be started: ${reason}.`),
+    );
+    this.#resolveGone();
+  }
+
+  #tellClosed(reason: BridgeError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#outgoing = [];
+    this.#listener.closed(reason);
+  }
+}

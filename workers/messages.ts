@@ -1,0 +1,36 @@
+/**
+ * The Piscina task that reads one large message off the event loop. In: the message's bytes (transferred). Out:
+ * what `readMessage` found, with the same bytes as its text (transferred back) and spans counted in bytes.
+ */
+import { move, transferableSymbol, valueSymbol } from 'piscina';
+import type { Span } from '../src/protocol/json-text.ts';
+import { type Malformed, type Message, readMessage } from '../src/protocol/message.ts';
+
+export default function readLargeMessage(bytes: Uint8Array<ArrayBuffer>): unknown {
+  const message = readLarge(bytes);
+  if (message.kind === 'malformed') return message;
+  return move({ [transferableSymbol]: bytes.buffer, [valueSymbol]: message });
+}
+
+/** `readMessage` on bytes: CR and LF outside of strings become spaces in place. */
+export function readLarge(bytes: Uint8Array): Message | Malformed {
+  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const message = readMessage(source.toString());
+  if (message.kind === 'malformed') return message;
+
+  for (const code of [0x0a, 0x0d]) {
+    for (let at = source.indexOf(code); at !== -1; at = source.indexOf(code, at + 1)) source[at] = 0x20;
+  }
+  const text = message.text as string;
+  const inBytes = ({ start, end }: Span): Span => {
+    const from = Buffer.byteLength(text.slice(0, start));
+    return { start: from, end: from + Buffer.byteLength(text.slice(start, end)) };
+  };
+  return {
+    ...message,
+    text: bytes,
+    idSpan: message.idSpan && inBytes(message.idSpan),
+    tokenSpan: message.tokenSpan && inBytes(message.tokenSpan),
+    payloadSpan: message.payloadSpan && inBytes(message.payloadSpan),
+  };
+}
