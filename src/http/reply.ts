@@ -20,6 +20,9 @@ export interface Reply {
   onAbort(listener: () => void): void;
 }
 
+/** Bytes that may wait for a slow reader of a stream; beyond them it is cut off. */
+export const MAX_BUFFERED_BYTES = 16_777_216;
+
 export const JSON_HEADERS: HeaderPairs = [['Content-Type', 'application/json']];
 export const TEXT_HEADERS: HeaderPairs = [['Content-Type', 'text/plain; charset=utf-8']];
 export const NO_HEADERS: HeaderPairs = [];

@@ -1,0 +1,94 @@
+/**
+ * A relayed call as the asking worker sees it: sends it, and hands the owner's answer to the client's reply.
+ */
+import type { Chunk, HeaderPairs } from '../http/engine.ts';
+import type { Reply } from '../http/reply.ts';
+import { byteLength, callFrame, FRAME, frame, readHead, u32 } from './frames.ts';
+import type { Link } from './link.ts';
+import { WindowedSender } from './sender.ts';
+
+export interface ForwardedCall {
+  /** What the owner has to know of the call, as text that only the routes understand. */
+  readonly head: string;
+  readonly body: Chunk;
+  readonly reply: Reply;
+  /** The owner is gone before the answer was complete, and nothing was answered yet. `served`: it may have begun. */
+  readonly lost: (served: boolean) => void;
+}
+
+/** Bodies and answers up to this size travel in one frame. */
+export const WHOLE_BYTES = 65_536;
+
+export class AskedStream {
+  readonly #number: number;
+  readonly #link: Link;
+  readonly #call: ForwardedCall;
+  readonly #done: () => void;
+  #sender: WindowedSender | undefined;
+  /** A large answer that is no stream: sent on when it is complete, with its length. */
+  #collected: { status: number; headers: HeaderPairs; parts: Uint8Array[] } | undefined;
+
+  constructor(number: number, link: Link, call: ForwardedCall, done: () => void) {
+    this.#number = number;
+    this.#link = link;
+    this.#call = call;
+    this.#done = done;
+  }
+
+  start(): void {
+    const { head, body, reply } = this.#call;
+    reply.onAbort(() => {
+      this.#link.send(frame(FRAME.abort, this.#number));
+      this.#done();
+    });
+    const whole = byteLength(body) <= WHOLE_BYTES;
+    this.#link.send(callFrame(this.#number, reply.requestId, head, whole ? body : undefined));
+    if (whole) return;
+    this.#sender = new WindowedSender(
+      (part) => this.#link.send(frame(FRAME.more, this.#number, part)),
+      () => this.#link.send(frame(FRAME.end, this.#number)),
+    );
+    this.#sender.write(body);
+    this.#sender.end();
+  }
+
+  take(type: number, payload: Buffer): void {
+    const { reply } = this.#call;
+    switch (type) {
+      case FRAME.send: {
+        const { status, headers, rest } = readHead(payload);
+        this.#done();
+        reply.send(status, headers, rest);
+        return;
+      }
+      case FRAME.open: {
+        const { status, headers, rest } = readHead(payload);
+        if (rest[0] === 1) reply.open(status, headers);
+        else this.#collected = { status, headers, parts: [] };
+        return;
+      }
+      case FRAME.data:
+        if (this.#collected === undefined) reply.write(payload);
+        else this.#collected.parts.push(payload);
+        this.#link.send(frame(FRAME.credit, this.#number, u32(payload.length)));
+        return;
+      case FRAME.end:
+        this.#done();
+        if (this.#collected === undefined) reply.end();
+        else reply.send(this.#collected.status, this.#collected.headers, this.#collected.parts);
+        return;
+      case FRAME.abort:
+        this.lost();
+        return;
+      case FRAME.credit:
+        this.#sender?.credit(payload.readUInt32BE(0));
+    }
+  }
+
+  /** The owner is gone, or gave the call up. */
+  lost(): void {
+    this.#done();
+    if (this.#call.reply.state === 'streaming') this.#call.reply.end();
+    else if (this.#call.reply.state === 'open') this.#call.lost(this.#link.wasConnected);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * A Unix socket with frames on it. What is sent in one turn of the event loop goes out in one write.
+ */
+import type { Socket } from 'node:net';
+import { FrameReader } from './frames.ts';
+
+export class Link {
+  readonly #socket: Socket;
+  #outgoing: Buffer[] = [];
+  #connected: boolean;
+  #closed = false;
+
+  constructor(
+    socket: Socket,
+    onFrame: (type: number, stream: number, payload: Buffer) => void,
+    onClose: () => void,
+  ) {
+    this.#socket = socket;
+    this.#connected = !socket.connecting;
+    const reader = new FrameReader(onFrame);
+    socket.on('connect', () => {
+      this.#connected = true;
+    });
+    socket.on('data', (chunk) => reader.push(chunk));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.#closed = true;
+      onClose();
+    });
+  }
+
+  /** False until the other side was reached: before, nothing can have been served there. */
+  get wasConnected(): boolean {
+    return this.#connected;
+  }
+
+  send(bytes: Buffer): void {
+    if (this.#closed) return;
+    if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
+    this.#outgoing.push(bytes);
+  }
+
+  /** Sends what is still to be sent, then closes. */
+  close(): void {
+    this.#flush();
+    this.#socket.destroySoon();
+  }
+
+  #flush(): void {
+    const outgoing = this.#outgoing;
+    if (outgoing.length === 0) return;
+    this.#outgoing = [];
+    if (this.#closed) return;
+    this.#socket.write(outgoing.length === 1 ? (outgoing[0] as Buffer) : Buffer.concat(outgoing));
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * A relayed call as its owner sees it: the body as it comes in, and the reply whose client is in another worker.
+ */
+import type { Chunk, HeaderPairs } from '../http/engine.ts';
+import { MAX_BUFFERED_BYTES, type Reply } from '../http/reply.ts';
+import { WHOLE_BYTES } from './asked-stream.ts';
+import { answerFrame, byteLength, FRAME, frame, readCall, u32 } from './frames.ts';
+import type { Link } from './link.ts';
+import { WindowedSender } from './sender.ts';
+
+/** Serves a call that another worker carried here. */
+export type ServeRelayed = (head: string, body: Uint8Array, reply: Reply) => void;
+
+export class OwnedStream implements Reply {
+  requestId = '';
+  state: Reply['state'] = 'open';
+  readonly #number: number;
+  readonly #link: Link;
+  readonly #serve: ServeRelayed;
+  readonly #done: () => void;
+  #head = '';
+  #body: Buffer[] = [];
+  #sender: WindowedSender | undefined;
+  #onAbort: (() => void) | undefined;
+  #aborted = false;
+
+  constructor(number: number, link: Link, serve: ServeRelayed, done: () => void) {
+    this.#number = number;
+    this.#link = link;
+    this.#serve = serve;
+    this.#done = done;
+  }
+
+  take(type: number, payload: Buffer): void {
+    switch (type) {
+      case FRAME.call: {
+        const { requestId, head, body } = readCall(payload);
+        this.requestId = requestId;
+        this.#head = head;
+        if (body !== undefined) this.#serve(head, body, this);
+        return;
+      }
+      case FRAME.more:
+        this.#body.push(payload);
+        this.#link.send(frame(FRAME.credit, this.#number, u32(payload.length)));
+        return;
+      case FRAME.end:
+        // A copy of its own even when it came in one part: large bodies are given away to a thread.
+        this.#serve(this.#head, Buffer.concat(this.#body), this);
+        return;
+      case FRAME.abort:
+        this.abort();
+        return;
+      case FRAME.credit:
+        this.#sender?.credit(payload.readUInt32BE(0));
+    }
+  }
+
+  /** The client, or the worker that has it, is gone. */
+  abort(): void {
+    if (this.state === 'done') return;
+    this.state = 'done';
+    this.#aborted = true;
+    this.#done();
+    this.#onAbort?.();
+  }
+
+  onAbort(listener: () => void): void {
+    this.#onAbort = listener;
+    if (this.#aborted) listener();
+  }
+
+  send(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[]): void {
+    if (this.state !== 'open') return;
+    const parts = asParts(body);
+    let bytes = 0;
+    for (const part of parts) bytes += byteLength(part);
+    if (bytes <= WHOLE_BYTES) {
+      this.state = 'done';
+      this.#link.send(answerFrame(FRAME.send, this.#number, status, headers, parts));
+      this.#done();
+      return;
+    }
+    this.#open(status, headers, false);
+    for (const part of parts) this.#sender?.write(part);
+    this.end();
+  }
+
+  open(status: number, headers: HeaderPairs): void {
+    if (this.state === 'open') this.#open(status, headers, true);
+  }
+
+  write(chunk: Chunk | readonly Chunk[]): void {
+    if (this.state !== 'streaming') return;
+    for (const part of asParts(chunk)) this.#sender?.write(part);
+    if ((this.#sender?.queuedBytes ?? 0) <= MAX_BUFFERED_BYTES) return;
+    this.#link.send(frame(FRAME.abort, this.#number));
+    this.abort();
+  }
+
+  end(): void {
+    if (this.state !== 'streaming') return;
+    this.state = 'done';
+    this.#sender?.end();
+  }
+
+  #open(status: number, headers: HeaderPairs, streaming: boolean): void {
+    this.state = 'streaming';
+    this.#link.send(answerFrame(FRAME.open, this.#number, status, headers, [Buffer.of(streaming ? 1 : 0)]));
+    this.#sender = new WindowedSender(
+      (part) => this.#link.send(frame(FRAME.data, this.#number, part)),
+      () => {
+        this.#link.send(frame(FRAME.end, this.#number));
+        this.#done();
+      },
+    );
+  }
+}
+
+function asParts(chunk: Chunk | readonly Chunk[]): readonly Chunk[] {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array ? [chunk] : chunk;
+}

@@ -1,0 +1,118 @@
+/**
+ * One hop between workers: a call that landed here is carried to the worker that owns it, and its answer back.
+ * Raw text goes over a Unix socket in a folder that only this user can enter, with the identity that was checked
+ * here; it is never a second HTTP request, and the owner never forwards it again.
+ *
+ * A call is a stream: `head` and body one way, one answer the other way. Both may be large; see sender.ts.
+ */
+import { rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Logger } from '../log.ts';
+import { AskedStream, type ForwardedCall } from './asked-stream.ts';
+import { FRAME } from './frames.ts';
+import { Link } from './link.ts';
+import { OwnedStream, type ServeRelayed } from './owned-stream.ts';
+
+export interface RelayDeps {
+  readonly runtimeDir: string;
+  readonly id: string;
+  readonly log: Logger;
+  readonly serve: ServeRelayed;
+  readonly forwarded: (direction: 'out' | 'in') => void;
+}
+
+export class Relay {
+  readonly #deps: RelayDeps;
+  readonly #peers = new Map<string, Peer>();
+  readonly #guests = new Set<Link>();
+  readonly #server: Server;
+
+  constructor(deps: RelayDeps) {
+    this.#deps = deps;
+    this.#server = createServer((socket) => this.#welcome(socket));
+  }
+
+  /** Rejects when the socket cannot be made. */
+  listen(): Promise<void> {
+    const path = socketPath(this.#deps.runtimeDir, this.#deps.id);
+    rmSync(path, { force: true });
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(path, () => resolve());
+    });
+  }
+
+  /** Carries a call to worker `id`, whose answer goes to `reply`. */
+  forward(id: string, call: ForwardedCall): void {
+    this.#deps.forwarded('out');
+    this.#peer(id).ask(call);
+  }
+
+  async close(): Promise<void> {
+    for (const peer of this.#peers.values()) peer.close();
+    for (const guest of this.#guests) guest.close();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #peer(id: string): Peer {
+    let peer = this.#peers.get(id);
+    if (peer === undefined) {
+      peer = new Peer(connect(socketPath(this.#deps.runtimeDir, id)), () => this.#peers.delete(id));
+      this.#peers.set(id, peer);
+    }
+    return peer;
+  }
+
+  #welcome(socket: Socket): void {
+    const streams = new Map<number, OwnedStream>();
+    const link = new Link(
+      socket,
+      (type, stream, payload) => {
+        if (type === FRAME.call) {
+          this.#deps.forwarded('in');
+          const owned = new OwnedStream(stream, link, this.#deps.serve, () => streams.delete(stream));
+          streams.set(stream, owned);
+        }
+        streams.get(stream)?.take(type, payload);
+      },
+      () => {
+        this.#guests.delete(link);
+        for (const stream of streams.values()) stream.abort();
+      },
+    );
+    this.#guests.add(link);
+  }
+}
+
+export const socketPath = (runtimeDir: string, id: string): string => join(runtimeDir, `${id}.sock`);
+
+/** The asking end of a connection. */
+class Peer {
+  readonly #link: Link;
+  readonly #streams = new Map<number, AskedStream>();
+  #nextStream = 1;
+
+  constructor(socket: Socket, closed: () => void) {
+    this.#link = new Link(
+      socket,
+      (type, stream, payload) => this.#streams.get(stream)?.take(type, payload),
+      () => {
+        closed();
+        for (const stream of this.#streams.values()) stream.lost();
+      },
+    );
+  }
+
+  ask(call: ForwardedCall): void {
+    const number = this.#nextStream;
+    this.#nextStream = (this.#nextStream + 1) >>> 0 || 1;
+    const stream = new AskedStream(number, this.#link, call, () => this.#streams.delete(number));
+    this.#streams.set(number, stream);
+    stream.start();
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+}
