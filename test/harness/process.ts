@@ -1,0 +1,138 @@
+/**
+ * A real process of a test: started, read, and gone with all that it started when the test ends.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** All it has printed so far. */
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Resolves with the first match of `pattern` in its output; rejects when it ends, or 20 s pass, without one. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+}
+
+export interface RunOptions {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+}
+
+const PATIENCE_MS = 20_000;
+
+/** The environment of the test run without anything that would configure a bridge. */
+export function cleanEnvironment(): Record<string, string> {
+  const { PATH = '', HOME = '', LANG = 'C.UTF-8' } = process.env;
+  return { PATH, HOME, LANG };
+}
+
+/** Runs node with `args`; the whole process tree is killed when the test ends. */
+export function run(t: TestContext, args: readonly string[], options: RunOptions = {}): Running {
+  const child = spawn(process.execPath, args, {
+    cwd: options.cwd ?? process.cwd(),
+    env: { ...cleanEnvironment(), ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`node ${args.join(' ')} did not start`);
+  let stdout = '';
+  let stderr = '';
+  const waiters = new Set<() => void>();
+  const note = (): void => {
+    for (const waiter of waiters) waiter();
+  };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    note();
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    note();
+  });
+  const ended = new Promise<number | string>((resolve) => {
+    child.once('close', (code, signal) => {
+      resolve(code ?? signal ?? 'unknown');
+      note();
+    });
+  });
+  t.after(async () => {
+    // The descendants first: once the parent is gone, nothing tells whose they were.
+    for (const orphan of descendants(pid)) kill(orphan);
+    if (child.exitCode === null && child.signalCode === null) kill(pid);
+    await ended;
+  });
+  return {
+    child,
+    pid,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    ended,
+    printed(pattern) {
+      return new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(stdout) ?? pattern.exec(stderr);
+          if (match === null && child.exitCode === null && child.signalCode === null) return;
+          waiters.delete(look);
+          clearTimeout(timer);
+          if (match !== null) resolve(match);
+          else reject(new Error(`ended without printing ${pattern}:\n${stdout}\n${stderr}`));
+        };
+        const timer = setTimeout(() => {
+          waiters.delete(look);
+          reject(new Error(`did not print ${pattern} within ${PATIENCE_MS} ms:\n${stdout}\n${stderr}`));
+        }, PATIENCE_MS);
+        waiters.add(look);
+        look();
+      });
+    },
+  };
+}
+
+/** Process ids of everything below `pid`, through /proc. */
+export function descendants(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const parent = parentOf(Number(entry));
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+  }
+  const found: number[] = [];
+  const visit = (of: number): void => {
+    for (const child of children.get(of) ?? []) {
+      found.push(child);
+      visit(child);
+    }
+  };
+  visit(pid);
+  return found;
+}
+
+/** Whether `pid` exists and is no zombie. */
+export function isAlive(pid: number): boolean {
+  return stateOf(pid)?.state !== undefined && stateOf(pid)?.state !== 'Z';
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    return; // gone already
+  }
+}
+
+const parentOf = (pid: number): number | undefined => stateOf(pid)?.parent;
+
+function stateOf(pid: number): { state: string; parent: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name stands in parentheses and may hold anything.
+    const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state, parent: Number(parent) };
+  } catch {
+    return undefined; // ended while we looked
+  }
+}
