@@ -32,8 +32,11 @@ export class HeaderList {
   }
 }
 
+/** Request line and header fields together; more is answered 431. */
+export const MAX_HEAD_BYTES = 16 * 1024;
+
 export interface RawRequest {
-  /** Upper case. */
+  /** As sent: methods are case-sensitive. */
   readonly method: string;
   /** As sent: not decoded, without the query. */
   readonly path: string;
@@ -63,8 +66,11 @@ export interface RawResponse {
   resume(): void;
   /** The whole answer at once; large bodies are sent as the client takes them. `closing` adds `Connection: close` and closes afterwards. */
   end(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[], closing: boolean): void;
-  /** Begins an answer of unknown length. */
-  begin(status: number, headers: HeaderPairs): void;
+  /**
+   * Begins an answer of unknown length. The head may wait for the first `write`. `closing` says
+   * `Connection: close`; uWebSockets.js then leaves closing to the client and to its idle timeout.
+   */
+  begin(status: number, headers: HeaderPairs, closing: boolean): void;
   /** Sends a part of it; false when the client is slow and `onDrain` will be called. */
   write(chunk: Chunk): boolean;
   onDrain(listener: () => void): void;

@@ -1,0 +1,131 @@
+/** Who a request is from: its bearer token, looked up or verified. Owns the challenges of a 401. */
+import type { Settings } from '../config/settings.ts';
+import { BridgeError } from '../errors.ts';
+import { bearerToken, createTokenBook } from './bearer.ts';
+import { createPeerTrust } from './client-address.ts';
+import type { RawRequest } from './engine.ts';
+import { hostName } from './hosts.ts';
+import { createJwtVerifier, looksLikeJwt } from './jwt.ts';
+import { createPrincipal, forgetOldest, type Principal } from './principal.ts';
+
+export type AuthFailure =
+  | 'missing'
+  | 'malformed'
+  | 'unknown'
+  | 'expired'
+  | 'invalid'
+  | 'unavailable'
+  | 'metrics';
+
+export type AuthSettings = Pick<Settings, 'accessTokens' | 'tokens' | 'jwt' | 'metricsToken' | 'trustProxy'>;
+
+export interface Authenticator {
+  /** A promise only for a JWT that was not seen lately. Throws (or rejects with) `unauthorized`, `auth_unavailable`. */
+  authenticate(request: RawRequest): Principal | Promise<Principal>;
+  /** Throws `unauthorized` when METRICS_TOKEN is set and not what was sent. */
+  authorizeMetrics(request: RawRequest): void;
+}
+
+export interface AuthDeps {
+  /** For `auth_failures_total`. */
+  onFailure(reason: AuthFailure): void;
+  /** Milliseconds since 1970. */
+  wallClock?: () => number;
+}
+
+interface Admitted {
+  readonly principal: Principal;
+  readonly trustedUntilMs: number;
+}
+
+/** Headers whose token was found good; what is not among them goes the constant-time way. */
+const MAX_ADMITTED = 2048;
+const KEYS_RETRY_SECONDS = 5;
+
+export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Authenticator {
+  const { onFailure, wallClock = Date.now } = deps;
+  const everything = createPrincipal('access-token', { tools: {}, bridge: true });
+  const book = createTokenBook<Principal>([
+    ...settings.accessTokens.map((token) => [token, everything] as const),
+    ...settings.tokens.map(
+      ({ name, token, ...scope }) => [token, createPrincipal(`token:${name}`, scope)] as const,
+    ),
+  ]);
+  const metricsBook = settings.metricsToken && createTokenBook([[settings.metricsToken, true]]);
+  const verifier = settings.jwt && createJwtVerifier(settings.jwt, wallClock);
+  const peerTrusted = createPeerTrust(settings.trustProxy);
+  const admitted = new Map<string, Admitted>();
+
+  const remember = (header: string, entry: Admitted): Principal => {
+    if (admitted.size >= MAX_ADMITTED) forgetOldest(admitted);
+    admitted.set(header, entry);
+    return entry.principal;
+  };
+
+  const refuse = (request: RawRequest, failure: AuthFailure, message: string): BridgeError => {
+    onFailure(failure);
+    let challenge = 'Bearer realm="mcp-bridge"';
+    // RFC 6750, section 3.1: no error code when no credentials were sent.
+    if (failure !== 'missing') challenge += ', error="invalid_token"';
+    if (settings.jwt !== undefined && failure !== 'metrics') {
+      const url = metadataUrl(request, peerTrusted(request));
+      if (url !== undefined) challenge += `, resource_metadata="${url}"`;
+    }
+    return new BridgeError('unauthorized', message, { headers: [['WWW-Authenticate', challenge]] });
+  };
+
+  const verify = async (request: RawRequest, header: string, token: string): Promise<Principal> => {
+    const outcome = await verifier?.verify(token);
+    if (outcome === undefined) throw refuse(request, 'unknown', UNKNOWN);
+    if ('principal' in outcome) return remember(header, outcome);
+    if (outcome.failure !== 'unavailable') throw refuse(request, outcome.failure, outcome.reason);
+    onFailure('unavailable');
+    throw new BridgeError('auth_unavailable', outcome.reason, { retryAfterSeconds: KEYS_RETRY_SECONDS });
+  };
+
+  return {
+    authenticate(request) {
+      const header = request.headers.get('authorization');
+      if (header === undefined)
+        throw refuse(request, 'missing', 'A bearer token is needed: Authorization: Bearer …');
+      const known = admitted.get(header);
+      if (known !== undefined) {
+        if (known.trustedUntilMs === Number.POSITIVE_INFINITY || known.trustedUntilMs > wallClock()) {
+          return known.principal;
+        }
+        admitted.delete(header);
+      }
+      const token = bearerToken(header);
+      if (token === undefined)
+        throw refuse(request, 'malformed', 'The Authorization header must be: Bearer TOKEN.');
+      const principal = book.find(token);
+      if (principal !== undefined) {
+        return remember(header, { principal, trustedUntilMs: Number.POSITIVE_INFINITY });
+      }
+      if (verifier !== undefined && looksLikeJwt(token)) return verify(request, header, token);
+      throw refuse(request, 'unknown', UNKNOWN);
+    },
+
+    authorizeMetrics(request) {
+      if (!metricsBook) return;
+      const header = request.headers.get('authorization');
+      const token = header === undefined ? undefined : bearerToken(header);
+      if (token !== undefined && metricsBook.find(token)) return;
+      throw refuse(
+        request,
+        header === undefined ? 'missing' : 'metrics',
+        'The metrics need their own bearer token.',
+      );
+    },
+  };
+}
+
+const UNKNOWN = 'The bearer token is not one that this bridge knows.';
+
+/** RFC 9728, section 3: where a client learns who issues tokens for this bridge, as the client itself calls it. */
+function metadataUrl(request: RawRequest, peerTrusted: boolean): string | undefined {
+  const host = request.headers.get('host');
+  if (host === undefined || hostName(host) === undefined) return undefined;
+  const forwarded = peerTrusted ? request.headers.get('x-forwarded-proto') : undefined;
+  return `${forwarded === 'https' ? 'https' : 'http'}://${host}/.well-known/oauth-protected-resource`;
+}

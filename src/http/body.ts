@@ -1,0 +1,149 @@
+/**
+ * Reading a request's body: counted while it streams, refused above the limit, checked to be UTF-8. A body that is
+ * cut in the middle is never delivered.
+ */
+import { isUtf8 } from 'node:buffer';
+import { BridgeError } from '../errors.ts';
+import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
+import type { BodySink, Exchange } from './exchange.ts';
+import { type ErrorShape, errorAnswer, sendError } from './send-error.ts';
+
+/** For the whole body: a sender that trickles, each time just in time, is ended too. */
+const BODY_TIMEOUT_MS = 60_000;
+/** How much of a refused body is read, and how long, so that the client can finish and see why. */
+const DISCARD_MAX_BYTES = 16 * 1024 * 1024;
+const DISCARD_TIMEOUT_MS = 10_000;
+
+export interface BodyRules {
+  readonly maxBytes: number;
+  /** In which shape a refusal is answered. */
+  readonly shape: ErrorShape;
+}
+
+/**
+ * Reads the body and calls `done` with it: a string, or above LARGE_MESSAGE_BYTES the bytes, in an ArrayBuffer of
+ * their own that can be transferred. Answers by itself, and never calls `done`, when the body is too large or not
+ * UTF-8. Must be called in the tick in which the request came.
+ */
+export function readBody(
+  exchange: Exchange,
+  rules: BodyRules,
+  done: (body: string | Uint8Array) => void,
+): void {
+  const reader = new BodyReader(exchange, rules, done);
+  exchange.receive(reader);
+  if (Number(exchange.request.headers.get('content-length')) > rules.maxBytes) reader.refuse();
+}
+
+class BodyReader implements BodySink {
+  readonly #exchange: Exchange;
+  readonly #rules: BodyRules;
+  readonly #done: (body: string | Uint8Array) => void;
+  #parts: Buffer[] = [];
+  #bytes = 0;
+  #discarded = 0;
+  #state: 'reading' | 'discarding' | 'over' = 'reading';
+  /** Length of the deadline that is set, if one is. */
+  #deadlineMs: number | undefined;
+
+  constructor(exchange: Exchange, rules: BodyRules, done: (body: string | Uint8Array) => void) {
+    this.#exchange = exchange;
+    this.#rules = rules;
+    this.#done = done;
+  }
+
+  take(bytes: Uint8Array, last: boolean): void {
+    if (this.#state === 'reading') {
+      this.#bytes += bytes.byteLength;
+      if (this.#bytes > this.#rules.maxBytes) this.refuse();
+      else if (last) this.#deliver(bytes);
+      else this.#keep(bytes);
+    } else if (this.#state === 'discarding') {
+      this.#discarded += bytes.byteLength;
+      if (!last && this.#discarded > DISCARD_MAX_BYTES) this.#exchange.cut();
+    }
+    if (last && this.#state === 'discarding') this.expire();
+  }
+
+  gone(): void {
+    this.#over();
+  }
+
+  /** A sender that is too slow is cut off; one that goes on after a refusal has the answer already. */
+  expire(): void {
+    const refused = this.#state === 'discarding';
+    this.#over();
+    if (refused) this.#exchange.end();
+    else this.#exchange.cut();
+  }
+
+  /** 413 at once. The answer ends only with the body: to end it now would reset the connection under the client. */
+  refuse(): void {
+    const exchange = this.#exchange;
+    const error = new BridgeError(
+      'body_too_large',
+      `The body is larger than ${this.#rules.maxBytes} bytes, which is the limit (MAX_BODY_BYTES).`,
+    );
+    const { status, headers, body } = errorAnswer(error, this.#rules.shape, exchange.requestId);
+    this.#over();
+    this.#state = 'discarding';
+    this.#setDeadline(DISCARD_TIMEOUT_MS);
+    exchange.closeAfterwards();
+    exchange.open(status, headers);
+    exchange.write(body);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (bytes.byteLength === 0) return;
+    if (this.#parts.length === 0) this.#setDeadline(BODY_TIMEOUT_MS);
+    this.#parts.push(Buffer.from(bytes));
+  }
+
+  #deliver(last: Uint8Array): void {
+    const parts = this.#parts;
+    const size = this.#bytes;
+    this.#over();
+    const [first] = parts;
+    if (size > LARGE_MESSAGE_BYTES) {
+      const whole = new Uint8Array(size);
+      let offset = 0;
+      for (const part of parts) {
+        whole.set(part, offset);
+        offset += part.byteLength;
+      }
+      whole.set(last, offset);
+      if (isUtf8(whole)) this.#done(whole);
+      else this.#refuseEncoding();
+      return;
+    }
+    // Most bodies come in one piece: as the last chunk (uWebSockets.js), or as one before an empty last (node).
+    const bytes =
+      first === undefined
+        ? Buffer.from(last.buffer, last.byteOffset, last.byteLength)
+        : parts.length === 1 && last.byteLength === 0
+          ? first
+          : Buffer.concat([...parts, last], size);
+    if (isUtf8(bytes)) this.#done(bytes.toString());
+    else this.#refuseEncoding();
+  }
+
+  #refuseEncoding(): void {
+    sendError(
+      this.#exchange,
+      new BridgeError('invalid_request', 'The body is not valid UTF-8.'),
+      this.#rules.shape,
+    );
+  }
+
+  #setDeadline(lengthMs: number): void {
+    this.#deadlineMs = lengthMs;
+    this.#exchange.context.deadlines.set(this, lengthMs);
+  }
+
+  #over(): void {
+    this.#state = 'over';
+    this.#parts = [];
+    if (this.#deadlineMs !== undefined) this.#exchange.context.deadlines.cancel(this, this.#deadlineMs);
+    this.#deadlineMs = undefined;
+  }
+}

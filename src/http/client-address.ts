@@ -1,0 +1,63 @@
+/** The address a request comes from, seen past the proxies that are trusted to say so (TRUST_PROXY). */
+import { BlockList, isIP, SocketAddress } from 'node:net';
+import type { HeaderList, RawRequest } from './engine.ts';
+
+/**
+ * The peer, or where the peer is a trusted proxy, the rightmost address of X-Forwarded-For that is not: what stands
+ * left of it was written by whoever wanted to. Canonical text; IPv4-mapped IPv6 as IPv4.
+ */
+export function createClientAddress(
+  trustProxy: boolean | readonly string[],
+): (request: RawRequest) => string {
+  if (trustProxy === false) return (request) => canonicalAddress(request.peerAddress) ?? request.peerAddress;
+  const trusts = trustProxy === true ? () => true : blockListOf(trustProxy);
+  return (request) => {
+    let address = canonicalAddress(request.peerAddress) ?? request.peerAddress;
+    const forwarded = forwardedFor(request.headers);
+    for (let i = forwarded.length - 1; i >= 0 && trusts(address); i--) {
+      const next = canonicalAddress(forwarded[i] as string);
+      if (next === undefined) break;
+      address = next;
+    }
+    return address;
+  };
+}
+
+/** Whether the peer itself is trusted to speak for others, by forwarded headers of any kind. */
+export function createPeerTrust(trustProxy: boolean | readonly string[]): (request: RawRequest) => boolean {
+  if (typeof trustProxy === 'boolean') return () => trustProxy;
+  const trusts = blockListOf(trustProxy);
+  return (request) => trusts(canonicalAddress(request.peerAddress) ?? '');
+}
+
+/** An address with or without port, brackets and zone, in one spelling; undefined when it is none. */
+export function canonicalAddress(text: string): string | undefined {
+  const bare = text.trim().replace(/%[^\]]*/, '');
+  if (isIP(bare) === 4) return bare;
+  const address =
+    isIP(bare) === 6 ? bare : /^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$/.exec(bare)?.slice(1).join('');
+  if (address === undefined || isIP(address) === 0) return undefined;
+  if (isIP(address) === 4) return address;
+  const canonical = new SocketAddress({ address, family: 'ipv6' }).address;
+  return canonical.startsWith('::ffff:') && canonical.includes('.') ? canonical.slice(7) : canonical;
+}
+
+function forwardedFor(headers: HeaderList): string[] {
+  if (headers.get('x-forwarded-for') === undefined) return [];
+  const addresses: string[] = [];
+  for (const [name, value] of headers.entries()) {
+    if (name === 'x-forwarded-for') addresses.push(...value.split(','));
+  }
+  return addresses;
+}
+
+function blockListOf(networks: readonly string[]): (address: string) => boolean {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return (address) => isIP(address) !== 0 && list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}

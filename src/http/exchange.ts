@@ -1,0 +1,169 @@
+/**
+ * One request and its one safe answer: the only user of a RawResponse. It ends once, survives a client that goes
+ * away at any moment, and puts on every answer what every answer carries: X-Request-Id, CORS, Connection: close
+ * while the worker drains.
+ */
+import type { Deadlines } from '../deadline.ts';
+import { now } from '../deadline.ts';
+import { joinChunks } from './chunks.ts';
+import type { Chunk, HeaderPairs, RawRequest, RawResponse } from './engine.ts';
+import { NO_HEADERS, type Reply } from './reply.ts';
+import { SSE_COMMENT } from './sse.ts';
+
+/** A reader for whom more than this is waiting is cut off. */
+export const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
+
+/** Seen by the observer when the client went away before the answer began; never sent. */
+export const CLIENT_GONE_STATUS = 499;
+
+/** What a worker gives to all its exchanges. */
+export interface ExchangeContext {
+  /** Whether answers close their connection, because the worker drains. */
+  closing(): boolean;
+  nextRequestId(): string;
+  /** Called once per exchange, when its answer was handed over or the client went away. */
+  finished(exchange: Exchange, status: number, durationMs: number): void;
+  readonly deadlines: Deadlines;
+}
+
+/** What takes the bytes of the request's body. */
+export interface BodySink {
+  /** `bytes` is valid only during the call. */
+  take(bytes: Uint8Array, last: boolean): void;
+  /** The client went away. */
+  gone(): void;
+}
+
+/** Ids that cost one concatenation; `prefix` is unique among all workers that ever ran. */
+export function requestIds(prefix: string): () => string {
+  let count = 0;
+  return () => `${prefix}-${(++count).toString(36)}`;
+}
+
+const ACCEPTABLE_REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+export class Exchange implements Reply {
+  readonly request: RawRequest;
+  readonly requestId: string;
+  readonly context: ExchangeContext;
+  /** Label of the route in metrics and logs; whoever routes sets it. */
+  route = 'other';
+  readonly #response: RawResponse;
+  readonly #startedAt = now();
+  #state: 'open' | 'streaming' | 'done' = 'open';
+  #status = CLIENT_GONE_STATUS;
+  #isGone = false;
+  #closing = false;
+  #written = false;
+  #corsHeaders: HeaderPairs = NO_HEADERS;
+  #abortListener: (() => void) | undefined;
+  #body: BodySink | undefined;
+
+  constructor(context: ExchangeContext, request: RawRequest, response: RawResponse) {
+    const given = request.headers.get('x-request-id');
+    this.context = context;
+    this.request = request;
+    this.requestId =
+      given !== undefined && ACCEPTABLE_REQUEST_ID.test(given) ? given : context.nextRequestId();
+    this.#response = response;
+    response.onAbort(() => this.#gone());
+  }
+
+  get state(): 'open' | 'streaming' | 'done' {
+    return this.#state;
+  }
+
+  /** The gate let this origin in: every answer says so. */
+  allowOrigin(corsHeaders: HeaderPairs): void {
+    this.#corsHeaders = corsHeaders;
+  }
+
+  /** The connection is not kept after this answer. */
+  closeAfterwards(): void {
+    this.#closing = true;
+  }
+
+  /** Must be called in the tick in which the request came. */
+  receive(body: BodySink): void {
+    if (this.#isGone) {
+      body.gone();
+      return;
+    }
+    this.#body = body;
+    this.#response.onData((bytes, last) => {
+      if (last) this.#body = undefined;
+      body.take(bytes, last);
+    });
+  }
+
+  send(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[]): void {
+    if (this.#state !== 'open') return;
+    this.#status = status;
+    this.#response.end(status, this.#allHeaders(headers), body, this.#isClosing());
+    this.#finished();
+  }
+
+  open(status: number, headers: HeaderPairs): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'streaming';
+    this.#status = status;
+    this.#response.begin(status, this.#allHeaders(headers), this.#isClosing());
+    // The head travels with the first write; a stream with nothing to say yet must show its head all the same.
+    queueMicrotask(() => {
+      if (!this.#written) this.write(SSE_COMMENT);
+    });
+  }
+
+  write(chunk: Chunk | readonly Chunk[]): void {
+    if (this.#state !== 'streaming') return;
+    this.#written = true;
+    if (typeof chunk === 'string' || chunk instanceof Uint8Array) this.#response.write(chunk);
+    else if (chunk.every((part) => typeof part === 'string')) this.#response.write(joinChunks(chunk));
+    else for (const part of chunk) this.#response.write(part);
+    if (this.#response.buffered > MAX_UNREAD_BYTES) this.cut();
+  }
+
+  end(): void {
+    if (this.#state !== 'streaming') return;
+    this.#written = true;
+    this.#response.finish();
+    this.#finished();
+  }
+
+  /** Ends the connection without an answer, or in the middle of it. */
+  cut(): void {
+    this.#response.cut();
+    this.#gone();
+  }
+
+  onAbort(listener: () => void): void {
+    if (this.#isGone) listener();
+    else if (this.#state !== 'done') this.#abortListener = listener;
+  }
+
+  #isClosing(): boolean {
+    return this.#closing || this.context.closing();
+  }
+
+  #allHeaders(headers: HeaderPairs): HeaderPairs {
+    return [...headers, ...this.#corsHeaders, ['X-Request-Id', this.requestId]];
+  }
+
+  #gone(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    const body = this.#body;
+    this.#body = undefined;
+    body?.gone();
+    if (this.#state === 'done') return;
+    const listener = this.#abortListener;
+    this.#finished();
+    listener?.();
+  }
+
+  #finished(): void {
+    this.#state = 'done';
+    this.#abortListener = undefined;
+    this.context.finished(this, this.#status, now() - this.#startedAt);
+  }
+}

@@ -1,0 +1,48 @@
+/** A BridgeError as an HTTP answer, in the two shapes that the bridge has. */
+import type { BridgeError } from '../errors.ts';
+import type { HeaderPairs } from './engine.ts';
+import { JSON_HEADERS, type Reply } from './reply.ts';
+
+/** `http` outside of /mcp; on it, JSON-RPC with the request's id as JSON text, null when it has none. */
+export type ErrorShape = 'http' | { readonly rpcId: string | null };
+
+/** On /mcp, before the request's id is known. */
+export const RPC_WITHOUT_ID: ErrorShape = { rpcId: null };
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: HeaderPairs;
+  readonly body: string;
+}
+
+export function sendError(reply: Reply, error: BridgeError, shape: ErrorShape): void {
+  const { status, headers, body } = errorAnswer(error, shape, reply.requestId);
+  reply.send(status, headers, body);
+}
+
+export function errorAnswer(error: BridgeError, shape: ErrorShape, requestId: string): ErrorAnswer {
+  const headers = [...JSON_HEADERS, ...(error.details.headers ?? [])];
+  if (error.retryAfterSeconds !== undefined) headers.push(['Retry-After', String(error.retryAfterSeconds)]);
+  return {
+    // A tool that is denied looks like one that does not exist, which JSON-RPC says with 200.
+    status: shape !== 'http' && error.code === 'tool_not_allowed' ? 200 : error.status,
+    headers,
+    body: shape === 'http' ? httpBody(error, requestId) : rpcErrorBody(error, shape.rpcId, requestId),
+  };
+}
+
+function httpBody(error: BridgeError, requestId: string): string {
+  const { code, details } = error;
+  return JSON.stringify({ error: error.message, code, requestId, rpc: details.rpc });
+}
+
+/** Also the data of an SSE event, for an error after a stream has begun. */
+export function rpcErrorBody(error: BridgeError, id: string | null, requestId: string): string {
+  // MCP, "Session Management", asks only for the 404; this body is what the SDKs send and expect.
+  if (error.code === 'session_not_found') return SESSION_NOT_FOUND;
+  const { message, rpcCode, code } = error;
+  const object = JSON.stringify({ code: rpcCode, message, data: { code, requestId } });
+  return `{"jsonrpc":"2.0","id":${id ?? 'null'},"error":${object}}`;
+}
+
+const SESSION_NOT_FOUND = '{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}';

@@ -1,0 +1,348 @@
+/**
+ * HttpEngine on uWebSockets.js. Owns every rule of that library: a response must not be touched after its end or
+ * abort, writes are corked, data is valid only inside its callback, and its own buffer is never left to grow.
+ *
+ * What uWebSockets.js decides by itself: HTTP/1.0, absolute-form targets and `OPTIONS *` get 505; a request without
+ * Host or with over 100 headers is closed; a sender below 16 KB/s, a reader that takes nothing and an idle
+ * connection are closed after 10 s.
+ */
+
+import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
+import { asBytes, joinChunks, lengthBound } from './chunks.ts';
+import {
+  type Chunk,
+  HeaderList,
+  type HeaderPairs,
+  type HttpEngine,
+  type Listener,
+  MAX_HEAD_BYTES,
+  type RawRequest,
+  type RawResponse,
+  type RequestHandler,
+} from './engine.ts';
+
+/** What is used of the module `uWebSockets.js`. */
+export type UwsModule = Pick<
+  typeof import('uWebSockets.js'),
+  'App' | 'us_listen_socket_close' | 'us_socket_local_port'
+>;
+
+/** Up to here an answer is handed over as one piece, which uWebSockets.js copies when the socket is full. */
+const SMALL_ANSWER_BYTES = 256 * 1024;
+/** Piece of a stream's write; small enough that one writable event of a slow reader takes at least one. */
+const SLICE_BYTES = 16 * 1024;
+
+const STATUS_LINES: string[] = [];
+for (const [code, text] of Object.entries(STATUS_CODES)) STATUS_LINES[Number(code)] = `${code} ${text}`;
+const statusLine = (status: number): string => STATUS_LINES[status] ?? `${status} Unknown`;
+
+export function createUwsEngine(uws: UwsModule): HttpEngine {
+  return {
+    name: 'uws',
+    listen({ host, port }, handler) {
+      const app = uws.App();
+      app.any('/*', (res, req) => serve(res, req, handler));
+      return new Promise((resolve, reject) => {
+        app.listen(host, port, (socket) => {
+          if (socket === false) {
+            reject(
+              new Error(`Cannot listen on ${host}:${port}: the port is taken or the address is not ours.`),
+            );
+            return;
+          }
+          resolve(listener(uws, app, socket));
+        });
+      });
+    },
+  };
+}
+
+function listener(uws: UwsModule, app: { close(): unknown }, socket: us_listen_socket): Listener {
+  let accepting = true;
+  return {
+    port: uws.us_socket_local_port(socket),
+    stopAccepting() {
+      if (accepting) uws.us_listen_socket_close(socket);
+      accepting = false;
+    },
+    close() {
+      accepting = false;
+      app.close();
+    },
+  };
+}
+
+function serve(res: HttpResponse, req: HttpRequest, handler: RequestHandler): void {
+  const headers = new HeaderList();
+  let headBytes = 0;
+  let lengths = 0;
+  req.forEach((name, value) => {
+    headers.add(name, value);
+    headBytes += name.length + value.length;
+    if (name === 'content-length') lengths++;
+  });
+  const path = req.getUrl();
+  // Typed as a string, but undefined when the target has no `?`.
+  const query = (req.getQuery() as string | undefined) ?? '';
+  const method = req.getCaseSensitiveMethod();
+  const response = new UwsResponse(res, method === 'HEAD');
+  // uWebSockets.js takes the first of several lengths; a proxy before us may have taken the last.
+  if (lengths > 1) response.end(400, [], '', true);
+  // Its own limit holds only for a head that comes in several reads.
+  else if (headBytes + path.length + query.length > MAX_HEAD_BYTES) response.end(431, [], '', true);
+  else handler(new UwsRequest(method, path, query, headers, response), response);
+}
+
+class UwsRequest implements RawRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: HeaderList;
+  readonly #response: UwsResponse;
+  #peerAddress: string | undefined;
+
+  constructor(method: string, path: string, query: string, headers: HeaderList, response: UwsResponse) {
+    this.method = method;
+    this.path = path;
+    this.query = query;
+    this.headers = headers;
+    this.#response = response;
+  }
+
+  /** Empty when first read after the answer or the abort. */
+  get peerAddress(): string {
+    this.#peerAddress ??= this.#response.peerAddress();
+    return this.#peerAddress;
+  }
+}
+
+class UwsResponse implements RawResponse {
+  /** Undefined once it must not be touched: after the end, the abort or the cut. */
+  #res: HttpResponse | undefined;
+  readonly #isHead: boolean;
+  #abortListener: (() => void) | undefined;
+  #drainListener: (() => void) | undefined;
+  /** The head of a stream, until its first write. */
+  #head: { readonly status: number; readonly headers: HeaderPairs; readonly closing: boolean } | undefined;
+  /** What a slow reader of a stream has not let us hand to uWebSockets.js, in order. */
+  #queue: Uint8Array[] = [];
+  #buffered = 0;
+  #blocked = false;
+  #begun = false;
+  #finishing = false;
+
+  constructor(res: HttpResponse, isHead: boolean) {
+    this.#res = res;
+    this.#isHead = isHead;
+    res.onAborted(() => this.#gone());
+  }
+
+  peerAddress(): string {
+    if (this.#res === undefined) return '';
+    return Buffer.from(this.#res.getRemoteAddressAsText()).toString('latin1');
+  }
+
+  get buffered(): number {
+    return this.#buffered;
+  }
+
+  onAbort(listener: () => void): void {
+    this.#abortListener = listener;
+  }
+
+  onDrain(listener: () => void): void {
+    this.#drainListener = listener;
+  }
+
+  onData(listener: (chunk: Uint8Array, last: boolean) => void): void {
+    this.#res?.onData((chunk, last) => listener(new Uint8Array(chunk), last));
+  }
+
+  pause(): void {
+    this.#res?.pause();
+  }
+
+  resume(): void {
+    this.#res?.resume();
+  }
+
+  end(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[], closing: boolean): void {
+    const res = this.#res;
+    if (res === undefined || this.#begun) return;
+    // Only `end` can close the connection afterwards, so an answer that closes is copied, whatever its size.
+    if (lengthBound(body) > SMALL_ANSWER_BYTES && !closing && !this.#isHead) {
+      this.#endLarge(
+        res,
+        status,
+        headers,
+        typeof body === 'string' || body instanceof Uint8Array ? [body] : body,
+      );
+      return;
+    }
+    const whole = joinChunks(body);
+    this.#res = undefined;
+    this.#abortListener = undefined;
+    res.cork(() => {
+      writeHead(res, status, headers);
+      if (this.#isHead) res.endWithoutBody(Buffer.byteLength(whole), closing);
+      else if (status === 204 && !closing) res.endWithoutBody();
+      else res.end(whole, closing);
+    });
+  }
+
+  /** Hands over as much as the socket takes; the rest goes when it is writable. Nothing is copied. */
+  #endLarge(res: HttpResponse, status: number, headers: HeaderPairs, body: readonly Chunk[]): void {
+    const parts = body.map(asBytes);
+    const total = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    let index = 0;
+    let start = 0;
+    const more = (from: number): boolean => {
+      let offset = from;
+      for (;;) {
+        let part = parts[index];
+        while (part !== undefined && offset >= start + part.byteLength) {
+          start += part.byteLength;
+          part = parts[++index];
+        }
+        if (part === undefined) return true;
+        const [taken, done] = res.tryEnd(part.subarray(offset - start), total);
+        if (done) {
+          this.#res = undefined;
+          this.#abortListener = undefined;
+          this.#buffered = 0;
+          return true;
+        }
+        offset = res.getWriteOffset();
+        this.#buffered = total - offset;
+        if (!taken) return false;
+      }
+    };
+    // A late call must not begin a second answer while this one is on its way.
+    this.#begun = true;
+    this.#finishing = true;
+    res.onWritable((offset) => {
+      let taken = true;
+      if (this.#res !== undefined) {
+        res.cork(() => {
+          taken = more(offset);
+        });
+      }
+      return taken;
+    });
+    res.cork(() => {
+      writeHead(res, status, headers);
+      more(0);
+    });
+  }
+
+  begin(status: number, headers: HeaderPairs, closing: boolean): void {
+    const res = this.#res;
+    if (res === undefined || this.#begun) return;
+    this.#begun = true;
+    // Sent with the first write: uWebSockets.js ends the head only then, and one system call is saved.
+    this.#head = { status, headers, closing };
+    res.onWritable(() => {
+      this.#drain();
+      return true;
+    });
+  }
+
+  write(chunk: Chunk): boolean {
+    const res = this.#res;
+    if (res === undefined || !this.#begun || this.#finishing || this.#isHead || chunk.length === 0)
+      return true;
+    if (!this.#blocked && lengthBound(chunk) <= SLICE_BYTES) {
+      let taken = true;
+      res.cork(() => {
+        this.#writeHeadOnce(res);
+        taken = res.write(chunk);
+      });
+      this.#blocked = !taken;
+      return taken;
+    }
+    const bytes = asBytes(chunk);
+    this.#queue.push(bytes);
+    this.#buffered += bytes.byteLength;
+    if (!this.#blocked) res.cork(() => this.#writeQueue(res));
+    return !this.#blocked;
+  }
+
+  finish(): void {
+    const res = this.#res;
+    if (res === undefined || !this.#begun || this.#finishing) return;
+    this.#finishing = true;
+    if (this.#queue.length === 0) this.#end(res);
+  }
+
+  cut(): void {
+    // Runs the abort handler.
+    this.#res?.close();
+  }
+
+  /** The socket takes bytes again: what uWebSockets.js itself still holds goes first, which any cork does. */
+  #drain(): void {
+    const res = this.#res;
+    if (res === undefined) return;
+    this.#blocked = false;
+    res.cork(() => this.#writeQueue(res));
+    if (this.#blocked) return;
+    if (this.#finishing) this.#end(res);
+    else this.#drainListener?.();
+  }
+
+  #writeQueue(res: HttpResponse): void {
+    this.#writeHeadOnce(res);
+    let next = 0;
+    for (; next < this.#queue.length && !this.#blocked; next++) {
+      let bytes = this.#queue[next] as Uint8Array;
+      while (bytes.byteLength > 0) {
+        if (this.#blocked) {
+          this.#queue[next] = bytes;
+          this.#queue.splice(0, next);
+          return;
+        }
+        const slice = bytes.subarray(0, SLICE_BYTES);
+        this.#blocked = !res.write(slice);
+        this.#buffered -= slice.byteLength;
+        bytes = bytes.subarray(slice.byteLength);
+      }
+    }
+    this.#queue.splice(0, next);
+  }
+
+  #writeHeadOnce(res: HttpResponse): void {
+    if (this.#head === undefined) return;
+    const { status, headers, closing } = this.#head;
+    this.#head = undefined;
+    writeHead(res, status, headers);
+    if (closing) res.writeHeader('Connection', 'close');
+  }
+
+  #end(res: HttpResponse): void {
+    this.#res = undefined;
+    this.#abortListener = undefined;
+    this.#drainListener = undefined;
+    res.cork(() => {
+      this.#writeHeadOnce(res);
+      // Never with `closeConnection`: in the middle of a chunked body it would write a header into the body.
+      if (this.#isHead) res.endWithoutBody();
+      else res.end();
+    });
+  }
+
+  #gone(): void {
+    this.#res = undefined;
+    this.#queue = [];
+    this.#buffered = 0;
+    this.#drainListener = undefined;
+    const listener = this.#abortListener;
+    this.#abortListener = undefined;
+    listener?.();
+  }
+}
+
+function writeHead(res: HttpResponse, status: number, headers: HeaderPairs): void {
+  res.writeStatus(statusLine(status));
+  for (const [name, value] of headers) res.writeHeader(name, value);
+}
