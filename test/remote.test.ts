@@ -5,24 +5,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { WebSocketServer } from 'ws';
+import { freePort } from './harness/free-port.ts';
 import { run } from './harness/process.ts';
 import { openPeer, remoteServer } from './harness/remote-peer.ts';
 import { until } from './harness/until.ts';
 
 const EVERYTHING = 'node_modules/@modelcontextprotocol/server-everything/dist/index.js';
 const SECRET = 'Bearer s3cr3t-of-the-test';
-
-async function freePort(): Promise<number> {
-  const probe = createTcpServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 async function everything(t: TestContext, mode: 'streamableHttp' | 'sse'): Promise<number> {
   const port = await freePort();
