@@ -30,6 +30,11 @@ interface ServerCommon {
   readonly maxConcurrent: number;
   readonly tools: ToolFilter;
   readonly disabled: boolean;
+  /**
+   * Command and arguments, or the URL, as the file has them, `${NAME}` not filled in: the form that may be shown.
+   * Left out for servers that are not of a file.
+   */
+  readonly written?: readonly string[];
 }
 
 export interface StdioServer extends ServerCommon {
