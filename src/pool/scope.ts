@@ -3,7 +3,7 @@
  * who listens to them, counts their resource subscriptions, and ends them when nobody has used them for a while.
  */
 import { now } from '../deadline.ts';
-import type { BridgeError } from '../errors.ts';
+import { BridgeError } from '../errors.ts';
 import type { Message } from '../protocol/message.ts';
 import type { Child, ChildOwner, ServerFacts } from './child.ts';
 
@@ -26,6 +26,8 @@ export class Scope implements ChildOwner {
   readonly #children = new Set<Child>();
   /** How many sessions have subscribed to a resource. */
   readonly #subscriptions = new Map<string, number>();
+  #minSeverity = Number.POSITIVE_INFINITY;
+  #logLevel: string | undefined;
   #starting: Promise<Child> | undefined;
   #usedAt = now();
   #closed = false;
@@ -81,6 +83,24 @@ export class Scope implements ChildOwner {
     return count === 1;
   }
 
+  /** A session that had subscribed to `uri` is gone. */
+  dropSubscription(uri: string): void {
+    if (!this.unsubscribe(uri)) return;
+    for (const child of this.#children) child.ask('resources/unsubscribe', { uri }).catch(() => undefined);
+  }
+
+  /** Makes the children say what the most curious session wants to hear; sessions filter for themselves. */
+  async wantLogs(level: string, severity: number): Promise<void> {
+    if (severity >= this.#minSeverity) return;
+    const child = await this.acquire();
+    if (child.facts?.capabilities['logging'] === undefined) {
+      throw new BridgeError('unknown_method', `Server "${child.server.name}" has no logging.`);
+    }
+    this.#minSeverity = severity;
+    this.#logLevel = level;
+    for (const each of this.#children) await each.ask('logging/setLevel', { level });
+  }
+
   isIdle(idleMs: number): boolean {
     if (this.#listeners.size > 0 || this.#starting !== undefined) return false;
     for (const child of this.#children) if (child.connection.inFlight > 0) return false;
@@ -130,11 +150,11 @@ export class Scope implements ChildOwner {
   #adopt(child: Child): void {
     const replaces = this.#children.size === 0;
     this.#children.add(child);
-    if (!replaces) return;
-    // A child that takes another one's place knows nothing of what was subscribed there.
-    for (const uri of this.#subscriptions.keys()) {
-      child.ask('resources/subscribe', { uri }).catch(() => undefined); // its death is told by `closed`
-    }
+    // A new child knows nothing of what was asked of another one. Should it die meanwhile, `closed` tells.
+    const tell = (method: string, params: unknown): void =>
+      void child.ask(method, params).catch(() => undefined);
+    if (this.#logLevel !== undefined) tell('logging/setLevel', { level: this.#logLevel });
+    if (replaces) for (const uri of this.#subscriptions.keys()) tell('resources/subscribe', { uri });
   }
 }
 

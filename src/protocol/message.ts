@@ -20,7 +20,10 @@ export interface Message {
   readonly id: string | undefined;
   /** `params.name`, else `params.uri`: what a call is about. */
   readonly target: string | undefined;
-  /** The progress token as JSON text: of a request (`params._meta`) or of `notifications/progress` (`params`). */
+  /**
+   * What ties a message to a request, as JSON text: the progress token that a request asks for (`params._meta`),
+   * that of `notifications/progress`, or the `requestId` of `notifications/cancelled`.
+   */
   readonly token: string | undefined;
   /** Where id and token stand in `text`: characters of a string, bytes of a Uint8Array. */
   readonly idSpan: Span | undefined;
@@ -102,13 +105,15 @@ export function readMessage(source: string): Message | Malformed {
   if (!isObject(params)) return invalid(`"params" must be an object; found ${describe(params)}.`);
   const inner = memberSpans(text, paramsSpan.start, IN_PARAMS);
   if (typeof inner === 'string') return invalid(twice(`params.${inner}`));
-  const [nameSpan, uriSpan, ownToken, metaSpan] = inner;
+  const [nameSpan, uriSpan, metaSpan, progressSpan, requestIdSpan] = inner;
 
   let target: string | undefined;
   if (nameSpan !== undefined && typeof params['name'] === 'string') target = params['name'];
   else if (uriSpan !== undefined && typeof params['uri'] === 'string') target = params['uri'];
 
-  let tokenSpan = kind === 'notification' && isId(params['progressToken']) ? ownToken : undefined;
+  let tokenSpan: Span | undefined;
+  if (kind === 'notification' && isId(params['progressToken'])) tokenSpan = progressSpan;
+  else if (kind === 'notification' && isId(params['requestId'])) tokenSpan = requestIdSpan;
   const meta = params['_meta'];
   if (kind === 'request' && metaSpan !== undefined && isObject(meta) && isId(meta['progressToken'])) {
     const inMeta = memberSpans(text, metaSpan.start, IN_META);
@@ -121,7 +126,7 @@ export function readMessage(source: string): Message | Malformed {
 
 /** Keys whose second occurrence would make two readers disagree; the spans of the first ones are used. */
 const TOP = ['id', 'params', 'result', 'error', 'method', 'jsonrpc'];
-const IN_PARAMS = ['name', 'uri', 'progressToken', '_meta'];
+const IN_PARAMS = ['name', 'uri', '_meta', 'progressToken', 'requestId'];
 const IN_META = ['progressToken'];
 
 const twice = (key: string): string => `The key "${key}" stands there twice; a message has each key once.`;

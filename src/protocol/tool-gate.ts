@@ -1,0 +1,48 @@
+/**
+ * Which tools a principal may use of a server: the filters of both, applied to calls and to lists alike.
+ */
+import type { ToolFilter } from '../config/settings.ts';
+
+export class ToolGate {
+  readonly #filters: readonly CompiledFilter[];
+
+  /** A tool must pass every filter. */
+  constructor(filters: readonly ToolFilter[]) {
+    this.#filters = filters.map(({ allow, deny }) => ({
+      allow: allow?.map(compile),
+      deny: deny?.map(compile),
+    }));
+  }
+
+  /** Whether nothing is filtered, so that lists need not be looked at. */
+  get isOpen(): boolean {
+    return this.#filters.every(({ allow, deny }) => allow === undefined && deny === undefined);
+  }
+
+  /** `name` undefined: a call that names no tool passes only where nothing is filtered. */
+  allows(name: string | undefined): boolean {
+    return this.#filters.every(({ allow, deny }) => {
+      if (allow === undefined && deny === undefined) return true;
+      if (name === undefined || deny?.some((pattern) => pattern.test(name))) return false;
+      return allow === undefined || allow.some((pattern) => pattern.test(name));
+    });
+  }
+
+  /** The result of `tools/list` without the tools that are denied. */
+  filterList(result: Record<string, unknown>): Record<string, unknown> {
+    const { tools } = result;
+    if (!Array.isArray(tools)) return result;
+    return { ...result, tools: tools.filter((tool: { name?: unknown }) => this.allows(String(tool?.name))) };
+  }
+}
+
+interface CompiledFilter {
+  readonly allow: readonly RegExp[] | undefined;
+  readonly deny: readonly RegExp[] | undefined;
+}
+
+/** `*` stands for any characters; everything else for itself, with its case. */
+function compile(glob: string): RegExp {
+  const escaped = glob.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  return new RegExp(`^${escaped.join('[^]*')}$`);
+}

@@ -1,0 +1,107 @@
+/**
+ * The answers to one POST: plain JSON when the first thing to say is the last one, SSE from the moment something
+ * has to come before it. A batch (2025-03-26) is answered as one array, or as events of one stream.
+ *
+ * MCP transports, "Sending Messages to the Server".
+ */
+import type { BridgeError } from '../errors.ts';
+import type { Chunk, HeaderPairs } from '../http/engine.ts';
+import { JSON_HEADERS, NO_HEADERS, type Reply, SSE_HEADERS } from '../http/reply.ts';
+import { rpcErrorBody, sendError } from '../http/send-error.ts';
+import { sseEvent } from '../http/sse.ts';
+
+export interface DeliveryOptions {
+  /** How many answers will come: one per request in the body. */
+  readonly expected: number;
+  readonly batch: boolean;
+  /** Whether the client takes SSE. */
+  readonly streams: boolean;
+}
+
+type Text = Chunk | readonly Chunk[];
+
+export class Delivery {
+  readonly reply: Reply;
+  readonly #batch: boolean;
+  readonly #streams: boolean;
+  #expected: number;
+  #answers: Text[] = [];
+  #extraHeaders: HeaderPairs = NO_HEADERS;
+
+  constructor(reply: Reply, { expected, batch, streams }: DeliveryOptions) {
+    this.reply = reply;
+    this.#expected = expected;
+    this.#batch = batch;
+    this.#streams = streams;
+  }
+
+  /** Whether `event` can reach the client. */
+  get canStream(): boolean {
+    return this.#streams && this.reply.state !== 'done';
+  }
+
+  /** Sent with the answer, if it has not begun. */
+  addHeaders(headers: HeaderPairs): void {
+    this.#extraHeaders = [...this.#extraHeaders, ...headers];
+  }
+
+  /** One of the expected answers: a JSON-RPC result or error. */
+  answer(text: Text): void {
+    this.#expected--;
+    if (this.reply.state === 'streaming') {
+      this.reply.write(sseEvent(text));
+      if (this.#expected === 0) this.reply.end();
+    } else if (!this.#batch) {
+      this.reply.send(200, this.#withExtra(JSON_HEADERS), text);
+    } else {
+      this.#answers.push(text);
+      if (this.#expected === 0) this.#sendArray();
+    }
+  }
+
+  /** A failure of the bridge's own in place of an answer; `id` is the request's, as JSON text. */
+  fail(id: string | undefined, error: BridgeError): void {
+    const rpcId = id ?? null;
+    if (this.reply.state === 'open' && !this.#batch) sendError(this.reply, error, { rpcId });
+    else this.answer(rpcErrorBody(error, rpcId, this.reply.requestId));
+  }
+
+  /** A message that comes before the answer; false when it cannot be delivered here. */
+  event(text: Text): boolean {
+    if (!this.canStream) return false;
+    if (this.reply.state === 'open') this.#openStream();
+    this.reply.write(sseEvent(text));
+    return true;
+  }
+
+  /** A request that was cancelled by its client gets no answer. */
+  skip(): void {
+    this.#expected--;
+    if (this.#expected > 0 || this.reply.state === 'done') return;
+    if (this.#answers.length > 0) this.#sendArray();
+    else if (!this.#streams) this.reply.send(202, NO_HEADERS, '');
+    else {
+      if (this.reply.state === 'open') this.#openStream();
+      this.reply.end();
+    }
+  }
+
+  #openStream(): void {
+    this.reply.open(200, this.#withExtra(SSE_HEADERS));
+    for (const answer of this.#answers.splice(0)) this.reply.write(sseEvent(answer));
+  }
+
+  #sendArray(): void {
+    const parts: Chunk[] = [];
+    for (const answer of this.#answers.splice(0)) {
+      parts.push(parts.length === 0 ? '[' : ',');
+      if (typeof answer === 'string' || answer instanceof Uint8Array) parts.push(answer);
+      else parts.push(...answer);
+    }
+    this.reply.send(200, this.#withExtra(JSON_HEADERS), [...parts, ']']);
+  }
+
+  #withExtra(headers: HeaderPairs): HeaderPairs {
+    return this.#extraHeaders === NO_HEADERS ? headers : [...headers, ...this.#extraHeaders];
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * `initialize`: from the client's request to an open session. A server that gives each session a child of its own
+ * gets the client's request as it is; for a shared child the bridge answers with what the child told it.
+ *
+ * MCP lifecycle, "Initialization", "Version Negotiation".
+ */
+import { asBridgeError, BridgeError } from '../errors.ts';
+import type { Child, ChildOwner } from '../pool/child.ts';
+import type { Scope } from '../pool/scope.ts';
+import type { ServerPool } from '../pool/server-pool.ts';
+import { type Message, parsePayload } from '../protocol/message.ts';
+import type { ToolGate } from '../protocol/tool-gate.ts';
+import { LATEST_LEGACY, LEGACY_VERSIONS } from '../protocol/versions.ts';
+import { ClientRequest } from './client-request.ts';
+import type { Delivery } from './delivery.ts';
+import { OwnSession } from './own-session.ts';
+import { PooledSession } from './pooled-session.ts';
+import type { Session } from './session.ts';
+import type { SessionIds } from './session-id.ts';
+import type { SessionStore } from './store.ts';
+
+export interface OpeningDeps {
+  readonly store: SessionStore;
+  readonly ids: SessionIds;
+}
+
+export interface Opening {
+  readonly message: Message;
+  readonly delivery: Delivery;
+  readonly pool: ServerPool;
+  readonly principal: string;
+  readonly tools: ToolGate;
+}
+
+/** What a client says of itself in `initialize`, as far as the bridge looks at it. */
+interface ClientFacts {
+  readonly protocolVersion: string;
+  readonly capabilities: Readonly<Record<string, unknown>>;
+}
+
+/** Answers through `opening.delivery`, whatever happens; never rejects. */
+export async function openSession(
+  opening: Opening,
+  scope: Scope | undefined,
+  deps: OpeningDeps,
+): Promise<void> {
+  const { message, delivery } = opening;
+  try {
+    const client = clientFacts(message);
+    await deps.store.reserve();
+    try {
+      if (scope === undefined) await openOwn(opening, client, deps);
+      else await openPooled(opening, client, scope, deps);
+    } catch (error) {
+      deps.store.cancelReservation();
+      throw error;
+    }
+  } catch (error) {
+    delivery.fail(message.id, asBridgeError(error));
+  }
+}
+
+async function openPooled(
+  opening: Opening,
+  client: ClientFacts,
+  scope: Scope,
+  deps: OpeningDeps,
+): Promise<void> {
+  const { message, delivery, pool, principal, tools } = opening;
+  const server = await scope.facts();
+  const version = LEGACY_VERSIONS.includes(client.protocolVersion) ? client.protocolVersion : LATEST_LEGACY;
+  const name = pool.server.name;
+  const id =
+    pool.server.isolation === 'shared'
+      ? deps.ids.mintResumable({ version, server: name, principal })
+      : deps.ids.mint();
+  const session = new PooledSession({ id, server: name, principal, version, tools }, scope);
+  adopt(session, delivery, deps.store);
+  const { tasks: _tasks, ...capabilities } = server.capabilities;
+  const result = JSON.stringify({ ...server, protocolVersion: version, capabilities });
+  delivery.answer(`{"jsonrpc":"2.0","id":${message.id},"result":${result}}`);
+}
+
+async function openOwn(opening: Opening, client: ClientFacts, deps: OpeningDeps): Promise<void> {
+  const { message, delivery, pool, principal, tools } = opening;
+  const child = await pool.lease(BEFORE_THE_SESSION);
+  const answer = await forward(message, child);
+  const negotiated = answer.kind === 'result' ? parsePayload(answer)['protocolVersion'] : undefined;
+  const request = new ClientRequest(message, delivery, tools);
+  if (typeof negotiated !== 'string') {
+    void child.close();
+    if (answer.kind === 'result') {
+      throw new BridgeError(
+        'server_error',
+        `Server "${pool.server.name}" answered "initialize" without a protocolVersion.`,
+      );
+    }
+    deps.store.cancelReservation();
+    request.answered(answer);
+    return;
+  }
+  pool.started(child);
+  const id = deps.ids.mint();
+  const session: OwnSession = new OwnSession(
+    { id, server: pool.server.name, principal, version: negotiated, tools },
+    {
+      child,
+      capabilities: client.capabilities,
+      died: (reason) => void deps.store.end(session, 'server_died', reason),
+    },
+  );
+  adopt(session, delivery, deps.store);
+  request.answered(answer);
+}
+
+/** Rejects with BridgeError when the child cannot be asked or does not answer. */
+function forward(message: Message, child: Child): Promise<Message> {
+  return new Promise<Message>((resolve, reject) => {
+    child.connection.request(message, { answered: resolve, failed: reject, progressed: () => undefined });
+  }).catch((error: unknown) => {
+    void child.close();
+    throw error;
+  });
+}
+
+function adopt(session: Session, delivery: Delivery, store: SessionStore): void {
+  store.add(session);
+  delivery.addHeaders([['Mcp-Session-Id', session.facts.id]]);
+  // Nobody would ever use, nor end, a session whose client left before it learnt the id.
+  if (delivery.reply.state === 'done') void store.end(session, 'abandoned');
+}
+
+function clientFacts(message: Message): ClientFacts {
+  const { protocolVersion, capabilities } = parsePayload(message);
+  if (typeof protocolVersion !== 'string') {
+    throw new BridgeError(
+      'invalid_params',
+      `"initialize" needs "protocolVersion", a string; found ${JSON.stringify(protocolVersion)}.`,
+    );
+  }
+  if (typeof capabilities !== 'object' || capabilities === null) {
+    throw new BridgeError(
+      'invalid_params',
+      `"initialize" needs "capabilities", an object; found ${JSON.stringify(capabilities)}.`,
+    );
+  }
+  return { protocolVersion, capabilities: capabilities as Record<string, unknown> };
+}
+
+/** Until a session exists the server has nobody to talk to; the end of its child is told by the request itself. */
+const BEFORE_THE_SESSION: ChildOwner = {
+  received: () => undefined,
+  closed: () => undefined,
+};

@@ -1,0 +1,87 @@
+/**
+ * A session with a child of its own. Everything passes in both directions, the server's questions to the client
+ * included: there is exactly one client who can be meant.
+ */
+import type { BridgeError } from '../errors.ts';
+import type { Chunk } from '../http/engine.ts';
+import type { Child, ChildOwner } from '../pool/child.ts';
+import type { Message } from '../protocol/message.ts';
+import { capabilityFor } from '../protocol/methods.ts';
+import type { ClientRequest } from './client-request.ts';
+import { Session, type SessionFacts } from './session.ts';
+
+export interface OwnSessionOptions {
+  readonly child: Child;
+  /** Capabilities the client declared in `initialize`. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** The child ended without being asked to; pending requests were answered before. */
+  readonly died: (reason: BridgeError) => void;
+}
+
+export class OwnSession extends Session implements ChildOwner {
+  readonly #options: OwnSessionOptions;
+  /** Requests of the server that the client has not answered; ids as JSON text. */
+  readonly #asked = new Set<string>();
+
+  constructor(facts: SessionFacts, options: OwnSessionOptions) {
+    super(facts);
+    this.#options = options;
+    options.child.owner = this;
+  }
+
+  received(message: Message): void {
+    // The bytes of a large message are text all the same; a client stream takes both.
+    if (message.kind === 'request') this.#askClient(message);
+    else {
+      if (message.method === 'notifications/cancelled' && message.token !== undefined)
+        this.#asked.delete(message.token);
+      this.tell(message.text);
+    }
+  }
+
+  closed(reason: BridgeError): void {
+    this.#options.died(reason);
+  }
+
+  protected override ask(request: ClientRequest): void {
+    request.sendTo(this.#options.child.connection);
+  }
+
+  protected override notify(message: Message): void {
+    this.#send(message.text);
+  }
+
+  protected override respond(message: Message): void {
+    // An answer to what was not asked is dropped: a client must not speak for the server's other requests.
+    if (message.id !== undefined && this.#asked.delete(message.id)) this.#send(message.text);
+  }
+
+  protected override release(): Promise<void> {
+    return this.#options.child.close();
+  }
+
+  #askClient(request: Message): void {
+    const { id, method } = request;
+    if (id === undefined) return;
+    const outlet = this.outlet.isOpen || this.streamingRequest() !== undefined;
+    if (method === 'ping' && !outlet) {
+      this.#send(`{"jsonrpc":"2.0","id":${id},"result":{}}`);
+      return;
+    }
+    const needed = capabilityFor(method);
+    if (needed !== undefined && this.#options.capabilities[needed] === undefined) {
+      const message = JSON.stringify(
+        `The client has not declared the capability "${needed}" that ${method} needs.`,
+      );
+      this.#send(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":${message}}}`);
+      return;
+    }
+    this.#asked.add(id);
+    // It belongs to a call rather than to none: the answer of a call in flight comes before the GET stream.
+    if (this.streamingRequest()?.delivery.event(request.text) !== true) this.tell(request.text);
+  }
+
+  #send(text: Chunk): void {
+    this.#options.child.connection.send(text);
+  }
+}

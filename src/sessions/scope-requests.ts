@@ -1,0 +1,49 @@
+/**
+ * Requests to children that several clients share: sent at once when a child is ready, else when it has started.
+ */
+import { asBridgeError, BridgeError } from '../errors.ts';
+import type { Scope } from '../pool/scope.ts';
+import type { Message } from '../protocol/message.ts';
+import { needsOwnChild, needsSession } from '../protocol/methods.ts';
+import type { ToolGate } from '../protocol/tool-gate.ts';
+import { ClientRequest } from './client-request.ts';
+import type { Delivery } from './delivery.ts';
+
+/** Never throws: what goes wrong is delivered as the request's answer. */
+export function askScope(scope: Scope, request: ClientRequest): void {
+  const { method } = request.message;
+  if (method === 'ping') {
+    request.answerWith('{}');
+    return;
+  }
+  if (needsOwnChild(method)) {
+    request.failed(
+      new BridgeError('unknown_method', `"${method}" is not offered where children are shared.`),
+    );
+    return;
+  }
+  const child = scope.acquire();
+  if (child instanceof Promise) {
+    child.then(
+      ({ connection }) => request.sendTo(connection),
+      (error: unknown) => request.failed(asBridgeError(error)),
+    );
+  } else {
+    request.sendTo(child.connection);
+  }
+}
+
+/** A message of a POST without a session. Only requests have an effect. */
+export function takeStateless(message: Message, delivery: Delivery, scope: Scope, tools: ToolGate): void {
+  if (message.kind !== 'request') return;
+  const request = new ClientRequest(message, delivery, tools);
+  if (needsSession(message.method)) {
+    request.failed(
+      new BridgeError('invalid_request', `"${message.method}" needs a session: send "initialize" first.`),
+    );
+  } else if (message.method === 'tools/call' && !tools.allows(message.target)) {
+    request.failed(new BridgeError('tool_not_allowed', `Unknown tool: ${message.target}`));
+  } else {
+    askScope(scope, request);
+  }
+}

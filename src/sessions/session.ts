@@ -1,0 +1,133 @@
+/**
+ * A legacy session: one client, one server, the requests in flight between them and the client's GET stream. What
+ * stands behind it, a child of its own or a share of one, is for own-session.ts and pooled-session.ts.
+ *
+ * MCP transports, "Session Management".
+ */
+import { now } from '../deadline.ts';
+import { BridgeError } from '../errors.ts';
+import type { Chunk } from '../http/engine.ts';
+import type { Reply } from '../http/reply.ts';
+import { type Message, parsePayload } from '../protocol/message.ts';
+import type { ToolGate } from '../protocol/tool-gate.ts';
+import { ClientRequest } from './client-request.ts';
+import type { Delivery } from './delivery.ts';
+import { Outlet } from './outlet.ts';
+
+export interface SessionFacts {
+  readonly id: string;
+  /** Name of the server in the configuration. */
+  readonly server: string;
+  /** Key of the principal who opened it; nobody else can use it. */
+  readonly principal: string;
+  /** The negotiated protocol version. */
+  readonly version: string;
+  readonly tools: ToolGate;
+}
+
+export abstract class Session {
+  readonly facts: SessionFacts;
+  readonly #requests = new Map<string, ClientRequest>();
+  protected readonly outlet = new Outlet();
+  #usedAt = now();
+  readonly #done = (request: ClientRequest): void => this.#forget(request);
+
+  constructor(facts: SessionFacts) {
+    this.facts = facts;
+  }
+
+  /** Ends what stands behind the session; resolves when it is gone. */
+  protected abstract release(): Promise<void>;
+  protected abstract ask(request: ClientRequest): void;
+  /** A notification of the client, `notifications/cancelled` excepted. */
+  protected abstract notify(message: Message): void;
+  /** The client's answer to a request of the server. */
+  protected abstract respond(message: Message): void;
+
+  /** Takes one message of a POST. A request is answered through `delivery`, nothing else is. */
+  take(message: Message, delivery: Delivery): void {
+    this.#usedAt = now();
+    if (message.kind === 'request') this.#ask(message, delivery);
+    else if (message.kind !== 'notification') this.respond(message);
+    else if (message.method === 'notifications/cancelled') this.#cancel(message);
+    else this.notify(message);
+  }
+
+  /** The client's GET. Throws `stream_conflict` for a second one. */
+  openStream(reply: Reply): void {
+    this.#usedAt = now();
+    this.outlet.open(reply);
+  }
+
+  get hasStream(): boolean {
+    return this.outlet.isOpen;
+  }
+
+  get inFlight(): number {
+    return this.#requests.size;
+  }
+
+  isIdle(idleMs: number): boolean {
+    if (this.outlet.isOpen || this.#requests.size > 0) {
+      this.#usedAt = now();
+      return false;
+    }
+    return now() - this.#usedAt > idleMs;
+  }
+
+  keepAlive(): void {
+    this.outlet.keepAlive();
+  }
+
+  closeStream(): void {
+    this.outlet.close();
+  }
+
+  /** Everything in flight is answered with `reason`, the stream ends, the child too. */
+  close(reason: BridgeError): Promise<void> {
+    this.outlet.close();
+    for (const request of this.#requests.values()) request.failed(reason);
+    return this.release();
+  }
+
+  /** The latest request whose answer can still carry something before it. */
+  protected streamingRequest(): ClientRequest | undefined {
+    let latest: ClientRequest | undefined;
+    for (const request of this.#requests.values()) if (request.delivery.canStream) latest = request;
+    return latest;
+  }
+
+  /** To the client by the GET stream, else on the answer of a request in flight, else held for the next GET. */
+  protected tell(text: Chunk): void {
+    if (this.outlet.send(text)) return;
+    if (this.streamingRequest()?.delivery.event(text) !== true) this.outlet.hold(text);
+  }
+
+  #ask(message: Message, delivery: Delivery): void {
+    const { tools } = this.facts;
+    const request = new ClientRequest(message, delivery, tools, this.#done);
+    this.#requests.set(keyOf(message), request);
+    if (message.method === 'initialize') {
+      request.failed(new BridgeError('invalid_request', 'This session is initialized already.'));
+    } else if (message.method === 'tools/call' && !tools.allows(message.target)) {
+      request.failed(new BridgeError('tool_not_allowed', `Unknown tool: ${message.target}`));
+    } else {
+      this.ask(request);
+    }
+  }
+
+  #cancel(message: Message): void {
+    const { reason } = parsePayload(message);
+    this.#requests
+      .get(message.token ?? '')
+      ?.cancel(typeof reason === 'string' ? reason : 'cancelled by the client');
+  }
+
+  #forget(request: ClientRequest): void {
+    const key = keyOf(request.message);
+    if (this.#requests.get(key) === request) this.#requests.delete(key);
+  }
+}
+
+/** Ids that differ in spelling only (`1.0`, `1`) name the same request. */
+const keyOf = ({ id }: Message): string => id ?? '';
