@@ -36,7 +36,8 @@ export function parseOrigin(text: string): string | undefined {
 /** `10.0.0.0/8`; a bare address stands for itself alone. Whatever this answers, `net.BlockList` takes. */
 export function parseCidr(text: string): string | undefined {
   const [address = '', prefix, ...more] = text.split('/');
-  const version = isIP(address);
+  // A zone (fe80::1%eth0) is an address to isIP and not to BlockList.
+  const version = address.includes('%') ? 0 : isIP(address);
   if (version === 0 || more.length > 0 || (prefix !== undefined && !/^\d{1,3}$/.test(prefix)))
     return undefined;
   const widest = version === 4 ? 32 : 128;
