@@ -3,8 +3,8 @@
  * abort, writes are corked, data is valid only inside its callback, and its own buffer is never left to grow.
  *
  * What uWebSockets.js decides by itself: HTTP/1.0, absolute-form targets and `OPTIONS *` get 505; a request without
- * Host or with over 100 headers is closed; a sender below 16 KB/s, a reader that takes nothing and an idle
- * connection are closed after 10 s.
+ * Host, with over 100 headers, or pipelined behind one that is still waiting for its answer is closed; a sender
+ * below 16 KB/s, a reader that takes nothing and an idle connection are closed after 10 s.
  */
 
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
@@ -181,13 +181,18 @@ class UwsResponse implements RawResponse {
       return;
     }
     const whole = joinChunks(body);
+    this.#begun = true;
     this.#res = undefined;
     this.#abortListener = undefined;
     res.cork(() => {
       writeHead(res, status, headers);
-      if (this.#isHead) res.endWithoutBody(Buffer.byteLength(whole), closing);
-      else if (status === 204 && !closing) res.endWithoutBody();
-      else res.end(whole, closing);
+      if (!this.#isHead && status !== 204) {
+        res.end(whole, closing);
+        return;
+      }
+      if (closing) res.writeHeader('Connection', 'close');
+      // Without a length: told one, this version waits for the body and never ends the answer.
+      res.endWithoutBody();
     });
   }
 
