@@ -31,10 +31,10 @@ process.exitCode = bad === 0 ? 0 : 1;
 
 /** Returns how many scenarios did not go as they should. */
 async function run(mode: ModeName): Promise<number> {
-  const { client, server } = MODES[mode];
+  const { client, server, also } = MODES[mode];
   const target = await (direct ? startDirect(server) : startBridge(server));
   try {
-    const results = await runSuite(client, { url: target.url, scenario });
+    const results = await runSuite(client, { url: target.url, scenario, also });
     const baseline = direct ? {} : await readBaseline(mode);
     const verdicts = judge(results, baseline, { partial: scenario !== undefined });
     print(mode, results, verdicts);

@@ -49,24 +49,19 @@ const ARGUMENTS: Record<Era, readonly string[]> = {
   modern: ['--requirements', REVISION],
 };
 
-/** Not scored, because the suite's own server cannot pass them yet; ours can. */
-const ALSO_REQUIRED = [
-  'http-header-validation',
-  'http-custom-header-server-validation',
-  'json-schema-2020-12',
-];
-
 export interface SuiteOptions {
   readonly url: string;
   /** One scenario instead of all. */
   readonly scenario?: string | undefined;
+  /** Scenarios that are required here though the suite does not score them. */
+  readonly also?: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Every scenario that ran, in alphabetical order. Throws with the suite's last words when it did not get through. */
 export async function runSuite(
   era: Era,
-  { url, scenario, signal }: SuiteOptions,
+  { url, scenario, also = [], signal }: SuiteOptions,
 ): Promise<readonly ScenarioResult[]> {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-bridge-conformance-'));
   try {
@@ -85,7 +80,7 @@ export async function runSuite(
       });
     }
     await once(child, 'close');
-    const results = await readResults(output, await requiredScenarios(era, entry));
+    const results = await readResults(output, await requiredScenarios(era, entry, also));
     if (results.length === 0) throw new Error(`The conformance suite ran no scenario. It said:\n${said}`);
     return results;
   } finally {
@@ -124,11 +119,15 @@ const nodeModulesOf = (folder: string): string =>
   folder.slice(0, folder.lastIndexOf(`${sep}node_modules${sep}`) + `${sep}node_modules`.length);
 
 /** Undefined: all that ran. */
-async function requiredScenarios(era: Era, entry: string): Promise<ReadonlySet<string> | undefined> {
+async function requiredScenarios(
+  era: Era,
+  entry: string,
+  also: readonly string[],
+): Promise<ReadonlySet<string> | undefined> {
   if (era === 'legacy') return undefined;
   const file = join(dirname(entry), '..', 'requirements', `${REVISION}.yaml`);
   const { server } = parse(await readFile(file, 'utf8')) as { server: string[] };
-  return new Set([...server, ...ALSO_REQUIRED]);
+  return new Set([...server, ...also]);
 }
 
 /** Each scenario left `server-<name>-<ISO time>/checks.json`, or the folder alone when it threw. */
