@@ -36,7 +36,7 @@ export function parseOrigin(text: string): string | undefined {
 /** `10.0.0.0/8`; a bare address stands for itself alone. Whatever this answers, `net.BlockList` takes. */
 export function parseCidr(text: string): string | undefined {
   const [address = '', prefix, ...more] = text.split('/');
-  // A zone (fe80::1%eth0) is an address to isIP and not to BlockList.
+  // BlockList drops a zone (fe80::1%eth0) without a word: the prefix would be trusted on every interface.
   const version = address.includes('%') ? 0 : isIP(address);
   if (version === 0 || more.length > 0 || (prefix !== undefined && !/^\d{1,3}$/.test(prefix)))
     return undefined;
