@@ -2,7 +2,8 @@
 import { nearest } from './nearest.ts';
 import type { AUTH_KEYS, BRIDGE_KEYS } from './server-keys.ts';
 import type { BridgePolicy, JwtAuth, NamedToken } from './settings.ts';
-import type { Fields, Reader } from './shape.ts';
+import type { Reader } from './shape.ts';
+import type { Fields } from './table.ts';
 
 export const closedBridge: BridgePolicy = { allow: [], env: [], urls: [] };
 

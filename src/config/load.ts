@@ -15,8 +15,9 @@ import { interpolate } from './interpolate.ts';
 import { TOP_KEYS } from './server-keys.ts';
 import { readServers } from './servers.ts';
 import type { BridgePolicy, JwtAuth, NamedToken, ServerDefinition, Settings } from './settings.ts';
-import { fieldsOf, type Reader } from './shape.ts';
+import type { Reader } from './shape.ts';
 import { findServers, type Source } from './source.ts';
+import { fieldsOf } from './table.ts';
 
 export interface LoadOptions {
   /** `--config`; wins over MCP_SERVERS_FILE. */

@@ -13,7 +13,8 @@ import {
   TOOL_KEYS,
   TOP_KEYS,
 } from './server-keys.ts';
-import { type JsonSchema, type Table, tableSchema } from './shape.ts';
+import type { JsonSchema } from './shape.ts';
+import { type Table, tableSchema } from './table.ts';
 import type { Variable } from './variable.ts';
 
 /** Draft 7, which the YAML language server knows best. */

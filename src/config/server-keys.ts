@@ -4,20 +4,8 @@
  */
 import { parseOrigin } from './address.ts';
 import type { Tree } from './file.ts';
-import {
-  filled,
-  filledText,
-  flag,
-  integer,
-  listOf,
-  mapOf,
-  oneOf,
-  record,
-  type Shape,
-  type Table,
-  tableSchema,
-  text,
-} from './shape.ts';
+import { filled, filledText, flag, integer, listOf, mapOf, oneOf, type Shape, text } from './shape.ts';
+import { record, type Table, tableSchema } from './table.ts';
 import { maxMs } from './variable.ts';
 
 /** Names of servers and tokens; they stand in URLs, labels and file names. */

@@ -4,7 +4,8 @@ import { shown } from './fault.ts';
 import { type Tree, under } from './file.ts';
 import { nameAllowed, namePattern, SERVER_KEYS } from './server-keys.ts';
 import type { ChildLimits, RemoteServer, ServerDefinition, StdioServer, ToolFilter } from './settings.ts';
-import { type Fields, fieldsOf, type Reader } from './shape.ts';
+import type { Reader } from './shape.ts';
+import { type Fields, fieldsOf } from './table.ts';
 
 type ServerFields = Fields<typeof SERVER_KEYS>;
 
