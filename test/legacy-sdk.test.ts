@@ -72,24 +72,36 @@ async function whoami(client: SdkClient): Promise<Whoami> {
 const notificationsOf = (client: SdkClient, method: string) =>
   client.notifications.filter((notification) => notification.method === method);
 
-/** Sends `trigger` until the client's GET stream, which opens on its own time, has brought `method`. */
+/** Triggers until it is heard: the stream on which it comes opens on its own time. */
 async function untilNotified(
   client: SdkClient,
   method: string,
   trigger: () => Promise<unknown>,
 ): Promise<void> {
-  await trigger();
-  await until(`${method} at the client`, () => notificationsOf(client, method).length > 0);
+  await until(`${method} at the client`, async () => {
+    await trigger();
+    return notificationsOf(client, method).length > 0;
+  });
+}
+
+/** Waits until the fixture's tool `cancelled` shows the tag among those `cancelled` or `waiting`. */
+async function untilListed(client: SdkClient, list: 'cancelled' | 'waiting', tag: string): Promise<void> {
+  await until(`${tag} among the ${list}`, async () => {
+    const { structuredContent } = await client.callTool('cancelled');
+    return structuredContent[list].some((one: { tag: string }) => one.tag === tag);
+  });
 }
 
 forEachEngine('legacy clients and real servers', async (t, engine) => {
   const { bridge, folder } = await startWithServers(t, engine);
 
   for (const version of SDK_VERSIONS) {
+    const check = (name: string, body: (sub: TestContext) => Promise<void>): Promise<void> =>
+      t.test(`${version}: ${name}`, body);
     const open = (sub: TestContext, server: string, options: ConnectOptions = {}) =>
       connect(sub, bridge, server, { version, ...options });
 
-    await t.test(`${version}: a client knows the server behind the bridge`, async (sub) => {
+    await check('a client knows the server behind the bridge', async (sub) => {
       const client = await open(sub, 'everything');
       assert.equal(client.getServerVersion()?.name, 'mcp-servers/everything');
       assert.ok(client.getInstructions());
@@ -97,7 +109,7 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       await client.ping();
     });
 
-    await t.test(`${version}: tools are listed and called`, async (sub) => {
+    await check('tools are listed and called', async (sub) => {
       const client = await open(sub, 'everything');
       const { tools } = await client.request('tools/list');
       const names = tools.map(({ name }: { name: string }) => name);
@@ -111,7 +123,7 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.equal((await client.callTool('get-tiny-image')).content[1].type, 'image');
     });
 
-    await t.test(`${version}: errors of a server arrive as they were sent`, async (sub) => {
+    await check('errors of a server arrive as they were sent', async (sub) => {
       const client = await open(sub, 'own');
       await assert.rejects(
         client.callTool('fail', { code: -32050, message: 'no cheese' }),
@@ -126,7 +138,7 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.equal(textOf(result), 'soft');
     });
 
-    await t.test(`${version}: progress arrives in order and before the result`, async (sub) => {
+    await check('progress arrives in order and before the result', async (sub) => {
       const client = await open(sub, 'everything');
       const steps: number[] = [];
       const result = await client.callTool(
@@ -138,47 +150,34 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.deepEqual(steps, [1, 2, 3, 4]);
     });
 
-    await t.test(
-      `${version}: a cancelled call is cancelled at the server, under the id it knows`,
-      async (sub) => {
-        const client = await open(sub, 'own');
-        const abort = new AbortController();
-        const call = client.callTool('cancelable', { tag: 'mine' }, { signal: abort.signal });
-        await client.ping();
-        abort.abort();
-        await assert.rejects(call);
-        const seen = await until('the cancellation', async () => {
-          const { structuredContent } = await client.callTool('cancelled');
-          return structuredContent.cancelled.length > 0 && structuredContent.cancelled;
-        });
-        assert.deepEqual(
-          seen.map(({ tag }: { tag: string }) => tag),
-          ['mine'],
-        );
-      },
-    );
+    await check('a cancelled call is cancelled at the server, under the id it knows', async (sub) => {
+      const client = await open(sub, 'own');
+      const abort = new AbortController();
+      const call = client.callTool('cancelable', { tag: 'mine' }, { signal: abort.signal });
+      await untilListed(client, 'waiting', 'mine');
+      abort.abort();
+      await assert.rejects(call);
+      await untilListed(client, 'cancelled', 'mine');
+    });
 
-    await t.test(
-      `${version}: a server asks its client for a sample, an elicitation and the roots`,
-      async (sub) => {
-        const client = await open(sub, 'own', CAPABLE);
-        const sample = JSON.parse(textOf(await client.callTool('sample', { text: 'a haiku' })));
-        assert.equal(sample.content.text, 'sampled: a haiku');
-        const elicited = JSON.parse(textOf(await client.callTool('elicit', { text: 'a question' })));
-        assert.equal(elicited.action, 'accept');
-        assert.equal(elicited.content.answer, 'to a question');
-        assert.deepEqual(JSON.parse(textOf(await client.callTool('roots'))), {
-          roots: [{ uri: 'file:///srv/project', name: 'project' }],
-        });
-        assert.deepEqual(Object.keys((await whoami(client)).capabilities).sort(), [
-          'elicitation',
-          'roots',
-          'sampling',
-        ]);
-      },
-    );
+    await check('a server asks its client for a sample, an elicitation and the roots', async (sub) => {
+      const client = await open(sub, 'own', CAPABLE);
+      const sample = JSON.parse(textOf(await client.callTool('sample', { text: 'a haiku' })));
+      assert.equal(sample.content.text, 'sampled: a haiku');
+      const elicited = JSON.parse(textOf(await client.callTool('elicit', { text: 'a question' })));
+      assert.equal(elicited.action, 'accept');
+      assert.equal(elicited.content.answer, 'to a question');
+      assert.deepEqual(JSON.parse(textOf(await client.callTool('roots'))), {
+        roots: [{ uri: 'file:///srv/project', name: 'project' }],
+      });
+      assert.deepEqual(Object.keys((await whoami(client)).capabilities).sort(), [
+        'elicitation',
+        'roots',
+        'sampling',
+      ]);
+    });
 
-    await t.test(`${version}: the same with server-everything`, async (sub) => {
+    await check('the same with server-everything', async (sub) => {
       const client = await open(sub, 'everything', CAPABLE);
       const sampled = await client.callTool('trigger-sampling-request', { prompt: 'hi', maxTokens: 5 });
       assert.match(JSON.stringify(sampled), /sampled: Resource trigger-sampling-request context: hi/);
@@ -186,51 +185,44 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.match(textOf(await client.callTool('get-roots-list')), /file:\/\/\/srv\/project/);
     });
 
-    await t.test(`${version}: an error that the client answers with reaches the server`, async (sub) => {
+    await check('an error that the client answers with reaches the server', async (sub) => {
       const client = await open(sub, 'own', { capabilities: { sampling: {} } });
       const answer = JSON.parse(textOf(await client.callTool('sample', { text: 'x' })));
       assert.match(answer.error.message, /no answer for sampling/);
     });
 
-    await t.test(`${version}: log messages arrive from the level on that the client set`, async (sub) => {
+    await check('log messages arrive from the level on that the client set', async (sub) => {
       const client = await open(sub, 'own');
       await client.request('logging/setLevel', { level: 'warning' });
       assert.equal(textOf(await client.callTool('log', { level: 'info', text: 'quiet' })), 'dropped');
       await untilNotified(client, 'notifications/message', () =>
         client.callTool('log', { level: 'error', text: 'loud' }),
       );
-      assert.deepEqual(
-        notificationsOf(client, 'notifications/message').map(({ params }) => params),
-        [{ level: 'error', logger: 'echo', data: 'loud' }],
-      );
+      for (const { params } of notificationsOf(client, 'notifications/message')) {
+        assert.deepEqual(params, { level: 'error', logger: 'echo', data: 'loud' });
+      }
     });
 
-    await t.test(
-      `${version}: a subscribed resource tells its updates, list changes are told to all`,
-      async (sub) => {
-        const client = await open(sub, 'own');
-        const uri = 'test://one';
-        await client.callTool('notify', { what: 'updated', uri });
-        await client.request('resources/subscribe', { uri });
-        await untilNotified(client, 'notifications/resources/updated', () =>
-          client.callTool('notify', { what: 'updated', uri }),
+    await check('subscribed resources and changed lists are told', async (sub) => {
+      const client = await open(sub, 'own');
+      const uri = 'test://one';
+      await client.callTool('notify', { what: 'updated', uri });
+      await client.request('resources/subscribe', { uri });
+      await untilNotified(client, 'notifications/resources/updated', () =>
+        client.callTool('notify', { what: 'updated', uri }),
+      );
+      for (const what of ['tools', 'prompts', 'resources']) {
+        await untilNotified(client, `notifications/${what}/list_changed`, () =>
+          client.callTool('notify', { what }),
         );
-        for (const what of ['tools', 'prompts', 'resources']) {
-          await untilNotified(client, `notifications/${what}/list_changed`, () =>
-            client.callTool('notify', { what }),
-          );
-        }
-        await client.request('resources/unsubscribe', { uri });
-        await client.callTool('notify', { what: 'updated', uri });
-        await client.ping();
-        assert.deepEqual(
-          notificationsOf(client, 'notifications/resources/updated').map(({ params }) => params),
-          [{ uri }],
-        );
-      },
-    );
+      }
+      await client.request('resources/unsubscribe', { uri });
+      for (const { params } of notificationsOf(client, 'notifications/resources/updated')) {
+        assert.deepEqual(params, { uri });
+      }
+    });
 
-    await t.test(`${version}: prompts, completion and resources`, async (sub) => {
+    await check('prompts, completion and resources', async (sub) => {
       const client = await open(sub, 'everything');
       const { prompts } = await client.request('prompts/list');
       assert.ok(prompts.some(({ name }: { name: string }) => name === 'completable-prompt'));
@@ -250,7 +242,7 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.equal(contents[0].uri, 'demo://resource/dynamic/text/1');
     });
 
-    await t.test(`${version}: server-filesystem and server-memory do their work`, async (sub) => {
+    await check('server-filesystem and server-memory do their work', async (sub) => {
       const files = await open(sub, 'files');
       const read = await files.callTool('read_text_file', { path: join(folder, 'hello.txt') });
       assert.equal(textOf(read), 'hello from a file');
@@ -264,80 +256,70 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.match(JSON.stringify(found), /it works/);
     });
 
-    await t.test(`${version}: a result of five megabytes arrives whole`, async (sub) => {
+    await check('a result of five megabytes arrives whole', async (sub) => {
       const client = await open(sub, 'own');
       const bytes = 5 * 1024 * 1024;
       assert.equal(textOf(await client.callTool('big', { bytes })).length, bytes);
     });
 
-    await t.test(
-      `${version}: two clients of one shared child see only their own results and progress`,
-      async (sub) => {
-        const clients = [await open(sub, 'shared'), await open(sub, 'shared')];
-        const runs = clients.flatMap((client, who) =>
-          Array.from({ length: 20 }, async (_, turn) => {
-            const tag = `${who}/${turn}`;
-            const told: unknown[] = [];
-            const result = await client.callTool(
-              'progress',
-              { n: 3, tag },
-              { onprogress: (step) => told.push(step) },
-            );
-            assert.deepEqual(result.structuredContent, { n: 3, tag });
-            assert.deepEqual(
-              told,
-              [1, 2, 3].map((progress) => ({ progress, total: 3, message: tag })),
-            );
-          }),
-        );
-        await Promise.all(runs);
-        const [one, two] = await Promise.all(clients.map(whoami));
-        assert.equal(one?.pid, two?.pid);
-        assert.equal(one?.initialized, 1, 'the bridge initializes a shared child, once');
-        assert.deepEqual(one?.capabilities, {});
-      },
-    );
+    await check('two clients of one shared child see only their own results and progress', async (sub) => {
+      const clients = [await open(sub, 'shared'), await open(sub, 'shared')];
+      const runs = clients.flatMap((client, who) =>
+        Array.from({ length: 20 }, async (_, turn) => {
+          const tag = `${who}/${turn}`;
+          const told: unknown[] = [];
+          const result = await client.callTool(
+            'progress',
+            { n: 3, tag },
+            { onprogress: (step) => told.push(step) },
+          );
+          assert.deepEqual(result.structuredContent, { n: 3, tag });
+          assert.deepEqual(
+            told,
+            [1, 2, 3].map((progress) => ({ progress, total: 3, message: tag })),
+          );
+        }),
+      );
+      await Promise.all(runs);
+      const [one, two] = await Promise.all(clients.map(whoami));
+      assert.equal(one?.pid, two?.pid);
+      assert.equal(one?.initialized, 1, 'the bridge initializes a shared child, once');
+      assert.deepEqual(one?.capabilities, {});
+    });
 
-    await t.test(
-      `${version}: on a shared child, a cancellation takes only the caller's call`,
-      async (sub) => {
-        const [one, two] = [await open(sub, 'shared'), await open(sub, 'shared')];
-        const abort = new AbortController();
-        const mine = one.callTool('cancelable', { tag: `${version}-mine` }, { signal: abort.signal });
-        const other = two.callTool('slow', { ms: 300, tag: 'other' });
-        await one.ping();
-        abort.abort();
-        await assert.rejects(mine);
-        assert.equal((await other).structuredContent.tag, 'other');
-        const { cancelled } = (await two.callTool('cancelled')).structuredContent;
-        assert.ok(cancelled.some(({ tag }: { tag: string }) => tag === `${version}-mine`));
-      },
-    );
+    await check("a cancellation on a shared child takes only the caller's call", async (sub) => {
+      const [one, two] = [await open(sub, 'shared'), await open(sub, 'shared')];
+      const abort = new AbortController();
+      const mine = one.callTool('cancelable', { tag: `${version}-mine` }, { signal: abort.signal });
+      const other = two.callTool('slow', { ms: 300, tag: 'other' });
+      await untilListed(two, 'waiting', `${version}-mine`);
+      abort.abort();
+      await assert.rejects(mine);
+      assert.equal((await other).structuredContent.tag, 'other');
+      await untilListed(two, 'cancelled', `${version}-mine`);
+    });
 
-    await t.test(
-      `${version}: on a shared child, subscriptions are counted and updates go to subscribers`,
-      async (sub) => {
-        const [one, two] = [await open(sub, 'shared'), await open(sub, 'shared')];
-        const uri = 'test://two';
-        const counted = async (): Promise<number> => {
-          const { contents } = await one.request('resources/read', { uri: 'test://subscriptions' });
-          return JSON.parse(contents[0].text)[uri] ?? 0;
-        };
-        await one.request('resources/subscribe', { uri });
-        await two.request('resources/subscribe', { uri });
-        assert.equal(await counted(), 1, 'the child is subscribed once');
-        await two.request('resources/unsubscribe', { uri });
-        assert.equal(await counted(), 1, 'and stays so while one client is');
-        await untilNotified(one, 'notifications/resources/updated', () =>
-          two.callTool('notify', { what: 'updated', uri }),
-        );
-        assert.equal(notificationsOf(two, 'notifications/resources/updated').length, 0);
-        await one.request('resources/unsubscribe', { uri });
-        assert.equal(await counted(), 0);
-      },
-    );
+    await check('a shared child counts subscriptions, updates go to subscribers', async (sub) => {
+      const [one, two] = [await open(sub, 'shared'), await open(sub, 'shared')];
+      const uri = 'test://two';
+      const counted = async (): Promise<number> => {
+        const { contents } = await one.request('resources/read', { uri: 'test://subscriptions' });
+        return JSON.parse(contents[0].text)[uri] ?? 0;
+      };
+      await one.request('resources/subscribe', { uri });
+      await two.request('resources/subscribe', { uri });
+      assert.equal(await counted(), 1, 'the child is subscribed once');
+      await two.request('resources/unsubscribe', { uri });
+      assert.equal(await counted(), 1, 'and stays so while one client is');
+      await untilNotified(one, 'notifications/resources/updated', () =>
+        two.callTool('notify', { what: 'updated', uri }),
+      );
+      assert.equal(notificationsOf(two, 'notifications/resources/updated').length, 0);
+      await one.request('resources/unsubscribe', { uri });
+      assert.equal(await counted(), 0);
+    });
 
-    await t.test(`${version}: a deleted session is unknown afterwards and its child is gone`, async (sub) => {
+    await check('a deleted session is unknown afterwards and its child is gone', async (sub) => {
       const client = await open(sub, 'own');
       const { pid } = await whoami(client);
       const session = client.sessionId ?? '';
@@ -354,7 +336,7 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       await until('the end of the child', () => !isAlive(pid));
     });
 
-    await t.test(`${version}: session isolation gives each session a child of its own`, async (sub) => {
+    await check('session isolation gives each session a child of its own', async (sub) => {
       const clients = [await open(sub, 'own', { name: 'first' }), await open(sub, 'own', { name: 'second' })];
       const [one, two] = await Promise.all(clients.map(whoami));
       assert.notEqual(one?.pid, two?.pid);
@@ -362,7 +344,7 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.deepEqual([one?.initialized, two?.initialized], [1, 1]);
     });
 
-    await t.test(`${version}: principal isolation gives each principal one`, async (sub) => {
+    await check('principal isolation gives each principal one', async (sub) => {
       const mine = [await open(sub, 'personal'), await open(sub, 'personal')];
       const others = await open(sub, 'personal', { token: OTHER_TOKEN });
       const [one, two] = await Promise.all(mine.map(whoami));
@@ -370,7 +352,7 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.notEqual(one?.pid, (await whoami(others)).pid);
     });
 
-    await t.test(`${version}: shared isolation gives all the same one`, async (sub) => {
+    await check('shared isolation gives all the same one', async (sub) => {
       const mine = await open(sub, 'shared');
       const others = await open(sub, 'shared', { token: OTHER_TOKEN });
       assert.equal((await whoami(mine)).pid, (await whoami(others)).pid);
