@@ -6,8 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { pause } from '../../src/deadline.ts';
 import { freePort } from '../harness/free-port.ts';
 import { openBearerProxy } from './bearer-proxy.ts';
 import type { Era } from './suite.ts';
@@ -77,15 +77,17 @@ export async function startDirect(server: Era): Promise<Target> {
 async function ready(url: string, child: ChildProcess, said: () => string): Promise<void> {
   const deadline = AbortSignal.timeout(START_MS);
   for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null || deadline.aborted) {
+    if (hasEnded(child) || deadline.aborted) {
       const what = deadline.aborted ? `is not ready after ${START_MS} ms` : 'ended while it started';
       throw new Error(`The bridge ${what} (npm run build makes it). It said:\n${said()}`);
     }
     const answer = await fetch(url).catch(() => undefined);
     if (answer?.ok) return;
-    await pause(50);
+    await setTimeout(50);
   }
 }
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
 function lastWords(child: ChildProcess): () => string {
   let text = '';
@@ -98,10 +100,10 @@ function lastWords(child: ChildProcess): () => string {
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   const gone = once(child, 'exit');
   child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  const late = AbortSignal.timeout(STOP_MS);
+  late.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
   await gone;
-  clearTimeout(late);
 }
