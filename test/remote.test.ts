@@ -8,9 +8,13 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { WebSocketServer } from 'ws';
+import { startBridge } from './harness/bridge.ts';
+import { forEachEngine } from './harness/engines.ts';
 import { freePort } from './harness/free-port.ts';
 import { run } from './harness/process.ts';
 import { openPeer, remoteServer } from './harness/remote-peer.ts';
+import * as rpc from './harness/rpc.ts';
+import { connect, textOf } from './harness/sdk-clients.ts';
 import { until } from './harness/until.ts';
 
 const EVERYTHING = 'node_modules/@modelcontextprotocol/server-everything/dist/index.js';
@@ -388,4 +392,101 @@ test('a server that hangs does not hold up the close', async (t) => {
     await peer.transport.close();
     assert.equal(peer.closings.length, 1);
   }
+});
+
+test('http: a message without end is cut off at the bound, not kept', async (t) => {
+  const endless = await afterHandshake(t, (_message, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.write('data: ');
+    const more = (): void => {
+      while (!response.destroyed && response.write('x'.repeat(1_048_576)));
+    };
+    response.on('drain', more);
+    more();
+  });
+  const peer = openPeer(t, remoteServer(endless));
+  await peer.initialize();
+  const { error } = await peer.request('tools/call');
+  assert.equal(error.data.code, 'server_error');
+});
+
+forEachEngine('remote servers behind the bridge', async (t, engine) => {
+  const [, wsPort] = await run(t, ['test/fixtures/servers/remote-ws.mjs']).printed(/listening (\d+)/);
+  const broken = await serve(t, (_request, response) => response.writeHead(500).end(SECRET));
+  const bridge = await startBridge(t, {
+    engine,
+    config: {
+      servers: {
+        http: { url: `http://127.0.0.1:${await everything(t, 'streamableHttp')}/mcp` },
+        sse: { url: `http://127.0.0.1:${await everything(t, 'sse')}/sse`, transport: 'sse' },
+        ws: { url: `ws://127.0.0.1:${wsPort}`, transport: 'ws', headers: { Authorization: SECRET } },
+        dead: { url: `http://127.0.0.1:${await freePort()}/mcp` },
+        broken: { url: broken },
+      },
+    },
+  });
+
+  for (const server of ['http', 'sse'] as const) {
+    await t.test(`${server}: an SDK client calls tools, hears progress and is asked back`, async (sub) => {
+      const client = await connect(sub, bridge, server, {
+        capabilities: { sampling: {} },
+        answers: {
+          'sampling/createMessage': () => ({
+            role: 'assistant',
+            model: 'm',
+            content: { type: 'text', text: 'from far away' },
+          }),
+        },
+      });
+      assert.equal(textOf(await client.callTool('echo', { message: 'hi' })), 'Echo: hi');
+      const steps: number[] = [];
+      await client.callTool(
+        'trigger-long-running-operation',
+        { duration: 0.2, steps: 2 },
+        { onprogress: ({ progress }) => steps.push(progress) },
+      );
+      assert.deepEqual(steps, [1, 2]);
+      const sampled = await client.callTool('trigger-sampling-request', { prompt: 'p' });
+      assert.match(JSON.stringify(sampled), /from far away/);
+    });
+  }
+
+  await t.test('ws: the headers of the definition are sent', async (sub) => {
+    const client = await connect(sub, bridge, 'ws');
+    assert.equal(textOf(await client.callTool('headers')), SECRET);
+  });
+
+  await t.test(
+    'ws: a connection that drops in a call is 502 there, and the next session works',
+    async (sub) => {
+      const session = await rpc.initialize(bridge, 'ws');
+      const answer = await rpc.call(bridge, 'ws', 'tools/call', { name: 'drop' }, { session });
+      assert.equal(answer.status, 502);
+      assert.equal(answer.body.error.data.code, 'server_died');
+      const client = await connect(sub, bridge, 'ws');
+      assert.equal(textOf(await client.callTool('echo', { text: 'again' })), 'again');
+    },
+  );
+
+  for (const [server, cause] of [
+    ['dead', /ECONNREFUSED/],
+    ['broken', /HTTP 500/],
+  ] as const) {
+    await t.test(`${server}: initialize is answered 502 with the cause`, async () => {
+      const { status, body } = await rpc.call(bridge, server, 'initialize', rpc.initializeParams());
+      assert.equal(status, 502);
+      assert.equal(body.error.code, -32603);
+      assert.equal(body.error.data.code, 'server_start_failed');
+      assert.match(body.error.message, cause);
+    });
+  }
+
+  await t.test('no header of a definition and no error page reaches a log', () => {
+    assert.ok(bridge.lines().length > 0);
+    assert.ok(!bridge.stdout().includes(SECRET) && !bridge.stderr().includes(SECRET));
+  });
+
+  await t.test('the bridge stops, and its sessions far away end', async () => {
+    assert.equal(await bridge.stop(), 0);
+  });
 });

@@ -39,7 +39,7 @@ export interface RemoteDeps {
 const OPEN_MS = 10_000;
 const DELETE_MS = 1_000;
 const RECONNECTION = {
-  initialReconnectionDelay: 500,
+  initialReconnectionDelay: 1_000,
   maxReconnectionDelay: 10_000,
   reconnectionDelayGrowFactor: 2,
   maxRetries: 5,
