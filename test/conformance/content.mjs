@@ -37,13 +37,15 @@ export const CONSTANT_PROMPTS = {
   test_prompt_with_image: [user(image), user(text('Please analyze the image above.'))],
 };
 
+export const WATCHED_URI = 'test://watched-resource';
+
 export const STATIC_RESOURCES = {
   'test://static-text': {
     mimeType: 'text/plain',
     text: 'This is the content of the static text resource.',
   },
   'test://static-binary': { mimeType: 'image/png', blob: PNG },
-  'test://watched-resource': { mimeType: 'text/plain', text: 'This resource can be watched for updates.' },
+  [WATCHED_URI]: { mimeType: 'text/plain', text: 'This resource can be watched for updates.' },
 };
 
 const object = (properties, required = Object.keys(properties)) => ({ type: 'object', properties, required });

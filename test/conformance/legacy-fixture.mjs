@@ -222,6 +222,11 @@ function resources(server) {
     }),
   );
   const watched = new Set();
+  server.registerTool('test_trigger_resource_update', { description: 'Updates a resource' }, async () => {
+    const uri = content.WATCHED_URI;
+    if (watched.has(uri)) await server.server.sendResourceUpdated({ uri });
+    return reply('updated');
+  });
   server.server.setRequestHandler(SubscribeRequestSchema, ({ params }) => {
     watched.add(params.uri);
     return {};

@@ -256,6 +256,11 @@ function changing(server, announce) {
   };
   trigger('test_trigger_tool_change', tool, () => announce?.toolsChanged());
   trigger('test_trigger_prompt_change', prompt, () => announce?.promptsChanged());
+  server.registerTool('test_trigger_resource_update', { description: 'Updates a resource' }, async () => {
+    await server.server.sendResourceUpdated({ uri: content.WATCHED_URI });
+    announce?.resourceUpdated(content.WATCHED_URI);
+    return reply('updated');
+  });
 }
 
 function prompts(server) {
@@ -305,4 +310,8 @@ function resources(server) {
       contents: [{ uri: uri.href, mimeType: 'application/json', text: content.templateText(id) }],
     }),
   );
+  // Methods of the earlier revisions: reached only by a client that opened with their handshake.
+  for (const method of ['resources/subscribe', 'resources/unsubscribe']) {
+    server.server.setRequestHandler(method, () => ({}));
+  }
 }
