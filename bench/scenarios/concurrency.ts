@@ -1,0 +1,36 @@
+/**
+ * From 1 to 256 connections, and what the bridge adds to a call when nothing else goes on.
+ */
+import { drivePipe } from '../baselines/direct-pipe.ts';
+import { echoCalls } from '../load/calls.ts';
+import { alternate, type Contender, contender, named } from '../measure.ts';
+import { atMost, pick, type Scenario } from '../scenario.ts';
+import { startBridge } from '../targets/bridge.ts';
+
+const LEVELS = [1, 4, 16, 32, 64, 128, 256];
+
+const pipe = (inFlight: number): Contender => ({
+  name: `direct pipe, ${inFlight} in flight`,
+  pids: () => [process.pid],
+  drive: (seconds) => drivePipe(inFlight, seconds),
+});
+
+export const concurrency: Scenario = {
+  name: 'concurrency',
+  title: 'tools/call on a shared server with 1 to 256 connections, 1 worker',
+  async run(lab) {
+    const bridge = await startBridge(lab, { workers: 1 });
+    const level = (connections: number): Contender => {
+      const asks = echoCalls();
+      const plan = { path: '/mcp/shared', asks, connections, check: { kind: 'rpc' } } as const;
+      return named(`bridge, ${connections}`, contender(lab, bridge, plan));
+    };
+    const figures = await alternate(lab, [pipe(1), pipe(32), ...LEVELS.map(level)]);
+    const addedUs = pick(figures, 'bridge, 1').p50Us - pick(figures, 'direct pipe, 1 in flight').p50Us;
+    return {
+      figures,
+      verdicts: [atMost('latency added to the direct pipe at concurrency 1: p50', addedUs, 45, ' us')],
+      notes: [],
+    };
+  },
+};

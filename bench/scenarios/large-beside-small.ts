@@ -1,0 +1,102 @@
+/**
+ * Twenty results of 5 MB a second on one server: what they do to small calls on another, and to the memory.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { echoCalls, largeCall } from '../load/calls.ts';
+import type { LoadResult } from '../load/plan.ts';
+import { alternate, type Contender, contender } from '../measure.ts';
+import { gatewayPids, rssMib } from '../proc.ts';
+import { atLeast, atMost, CONNECTIONS, pick, type Scenario } from '../scenario.ts';
+import { startBridge } from '../targets/bridge.ts';
+import { post } from '../targets/session.ts';
+import { CHILD_MARK, type Target } from '../targets/target.ts';
+
+const BYTES = 5_000_000;
+const PER_SECOND = 20;
+/** More would only queue in this process. */
+const MAX_PENDING = 20;
+const SETTLE_MS = 10_000;
+/** What a heap may keep for next time. */
+const KEPT_MIB = 64;
+
+export const largeBesideSmall: Scenario = {
+  name: 'large-beside-small',
+  title: '20 results of 5 MB a second on one server, small calls on another, 32 connections, 1 worker',
+  async run(lab) {
+    const bridge = await startBridge(lab, { workers: 1 });
+    const rss = (): number => rssMib(gatewayPids(bridge.pid, CHILD_MARK));
+    const plan = { path: '/mcp/shared', asks: echoCalls(), connections: CONNECTIONS } as const;
+    const alone = contender(lab, bridge, { ...plan, check: { kind: 'rpc' } });
+    await alone.drive(1);
+    const rssBefore = rss();
+
+    const tally = { large: 0, seconds: 0 };
+    const beside: Contender = {
+      ...alone,
+      name: 'bridge, small calls beside large',
+      async drive(seconds): Promise<LoadResult> {
+        const large = startLarge(bridge);
+        const result = await alone.drive(seconds);
+        const { received, errors, sample } = await large.stop();
+        tally.large += received;
+        tally.seconds += result.seconds;
+        return {
+          ...result,
+          errors: result.errors + errors,
+          sample: result.sample === '' ? sample : result.sample,
+        };
+      },
+    };
+    const figures = await alternate(lab, [{ ...alone, name: 'bridge, small calls alone' }, beside]);
+    lab.progress.step('waiting for the memory to come back');
+    await sleep(SETTLE_MS);
+    const kept = rss() - rssBefore;
+    const without = pick(figures, 'bridge, small calls alone');
+    const besideLarge = pick(figures, 'bridge, small calls beside large');
+    return {
+      figures,
+      verdicts: [
+        atMost('small calls beside large results: p99 of without', besideLarge.p99Us / without.p99Us, 3, 'x'),
+        atMost('large results: memory kept 10 s after', kept, KEPT_MIB, ' MiB'),
+        atLeast('large results received', tally.large / tally.seconds, PER_SECOND * 0.95, '/s'),
+      ],
+      notes: [`RSS ${rssBefore.toFixed(0)} MiB before, ${besideLarge.rssMib.toFixed(0)} MiB at most.`],
+    };
+  },
+};
+
+interface LargeLoad {
+  stop(): Promise<{ readonly received: number; readonly errors: number; readonly sample: string }>;
+}
+
+/** Asks for a large result every 50 ms, unless too many are on their way. */
+function startLarge(bridge: Target): LargeLoad {
+  const { body } = largeCall(BYTES);
+  const pending = new Set<Promise<void>>();
+  let received = 0;
+  let errors = 0;
+  let sample = '';
+  const fetchOne = async (): Promise<void> => {
+    try {
+      const response = await post(bridge, '/mcp/large', body);
+      const bytes = (await response.arrayBuffer()).byteLength;
+      if (response.status !== 200 || bytes < BYTES) throw new Error(`${response.status}, ${bytes} bytes`);
+      received++;
+    } catch (error) {
+      errors++;
+      if (sample === '') sample = `large result: ${(error as Error).message}`;
+    }
+  };
+  const timer = setInterval(() => {
+    if (pending.size >= MAX_PENDING) return;
+    const one: Promise<void> = fetchOne().finally(() => pending.delete(one));
+    pending.add(one);
+  }, 1000 / PER_SECOND);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(pending);
+      return { received, errors, sample };
+    },
+  };
+}
