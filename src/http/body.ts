@@ -39,7 +39,7 @@ class BodyReader implements BodySink {
   readonly #exchange: Exchange;
   readonly #rules: BodyRules;
   readonly #done: (body: string | Uint8Array) => void;
-  #parts: Buffer[] = [];
+  #parts: Buffer[] | undefined;
   #bytes = 0;
   #discarded = 0;
   #state: 'reading' | 'discarding' | 'over' = 'reading';
@@ -95,19 +95,21 @@ class BodyReader implements BodySink {
 
   #keep(bytes: Uint8Array): void {
     if (bytes.byteLength === 0) return;
-    if (this.#parts.length === 0) this.#setDeadline(BODY_TIMEOUT_MS);
+    if (this.#parts === undefined) {
+      this.#parts = [];
+      this.#setDeadline(BODY_TIMEOUT_MS);
+    }
     this.#parts.push(Buffer.from(bytes));
   }
 
   #deliver(last: Uint8Array): void {
-    const parts = this.#parts;
     const size = this.#bytes;
+    const parts = this.#parts;
     this.#over();
-    const [first] = parts;
     if (size > LARGE_MESSAGE_BYTES) {
       const whole = new Uint8Array(size);
       let offset = 0;
-      for (const part of parts) {
+      for (const part of parts ?? []) {
         whole.set(part, offset);
         offset += part.byteLength;
       }
@@ -116,13 +118,8 @@ class BodyReader implements BodySink {
       else this.#refuseEncoding();
       return;
     }
-    // Most bodies come in one piece: as the last chunk (uWebSockets.js), or as one before an empty last (node).
-    const bytes =
-      first === undefined
-        ? Buffer.from(last.buffer, last.byteOffset, last.byteLength)
-        : parts.length === 1 && last.byteLength === 0
-          ? first
-          : Buffer.concat([...parts, last], size);
+    // Most bodies come in one piece.
+    const bytes = parts === undefined ? asBuffer(last) : Buffer.concat([...parts, last], size);
     if (isUtf8(bytes)) this.#done(bytes.toString());
     else this.#refuseEncoding();
   }
@@ -142,8 +139,11 @@ class BodyReader implements BodySink {
 
   #over(): void {
     this.#state = 'over';
-    this.#parts = [];
+    this.#parts = undefined;
     if (this.#deadlineMs !== undefined) this.#exchange.context.deadlines.cancel(this, this.#deadlineMs);
     this.#deadlineMs = undefined;
   }
 }
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -49,7 +49,10 @@ export interface RawRequest {
 
 export type Chunk = string | Uint8Array;
 
-/** Answer headers, in the order in which they are sent. Shared constants where possible: they cost nothing. */
+/**
+ * Answer headers, in the order in which they are sent. Shared constants where possible: they cost nothing. No value
+ * may hold a line break; who puts a client's text into one has checked it, because uWebSockets.js does not.
+ */
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
 /**

@@ -21,6 +21,8 @@ export interface ExchangeContext {
   /** Whether answers close their connection, because the worker drains. */
   closing(): boolean;
   nextRequestId(): string;
+  /** A request has come. */
+  started(): void;
   /** Called once per exchange, when its answer was handed over or the client went away. */
   finished(exchange: Exchange, status: number, durationMs: number): void;
   readonly deadlines: Deadlines;
@@ -61,6 +63,7 @@ export class Exchange implements Reply {
 
   constructor(context: ExchangeContext, request: RawRequest, response: RawResponse) {
     const given = request.headers.get('x-request-id');
+    context.started();
     this.context = context;
     this.request = request;
     this.requestId =

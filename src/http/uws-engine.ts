@@ -33,6 +33,9 @@ const SMALL_ANSWER_BYTES = 256 * 1024;
 /** Piece of a stream's write; small enough that one writable event of a slow reader takes at least one. */
 const SLICE_BYTES = 16 * 1024;
 
+/** The queue of every answer that never queued. */
+const NOTHING: Uint8Array[] = [];
+
 const STATUS_LINES: string[] = [];
 for (const [code, text] of Object.entries(STATUS_CODES)) STATUS_LINES[Number(code)] = `${code} ${text}`;
 const statusLine = (status: number): string => STATUS_LINES[status] ?? `${status} Unknown`;
@@ -126,7 +129,7 @@ class UwsResponse implements RawResponse {
   /** The head of a stream, until its first write. */
   #head: { readonly status: number; readonly headers: HeaderPairs; readonly closing: boolean } | undefined;
   /** What a slow reader of a stream has not let us hand to uWebSockets.js, in order. */
-  #queue: Uint8Array[] = [];
+  #queue: Uint8Array[] = NOTHING;
   #buffered = 0;
   #blocked = false;
   #begun = false;
@@ -156,7 +159,7 @@ class UwsResponse implements RawResponse {
   }
 
   onData(listener: (chunk: Uint8Array, last: boolean) => void): void {
-    this.#res?.onData((chunk, last) => listener(new Uint8Array(chunk), last));
+    this.#res?.onData((chunk, last) => listener(Buffer.from(chunk), last));
   }
 
   pause(): void {
@@ -267,6 +270,7 @@ class UwsResponse implements RawResponse {
       return taken;
     }
     const bytes = asBytes(chunk);
+    if (this.#queue === NOTHING) this.#queue = [];
     this.#queue.push(bytes);
     this.#buffered += bytes.byteLength;
     if (!this.#blocked) res.cork(() => this.#writeQueue(res));
@@ -338,7 +342,7 @@ class UwsResponse implements RawResponse {
 
   #gone(): void {
     this.#res = undefined;
-    this.#queue = [];
+    this.#queue = NOTHING;
     this.#buffered = 0;
     this.#drainListener = undefined;
     const listener = this.#abortListener;
@@ -347,7 +351,16 @@ class UwsResponse implements RawResponse {
   }
 }
 
+/** All fields in one call: each one over the border to native code costs more than joining them here. */
 function writeHead(res: HttpResponse, status: number, headers: HeaderPairs): void {
-  res.writeStatus(statusLine(status));
-  for (const [name, value] of headers) res.writeHeader(name, value);
+  // The status that is written by itself when none is.
+  if (status !== 200) res.writeStatus(statusLine(status));
+  const [first] = headers;
+  if (first === undefined) return;
+  let rest = first[1];
+  for (let i = 1; i < headers.length; i++) {
+    const [name, value] = headers[i] as HeaderPairs[number];
+    rest += `\r\n${name}: ${value}`;
+  }
+  res.writeHeader(first[0], rest);
 }
