@@ -4,79 +4,29 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { WebSocketServer } from 'ws';
-import { startBridge } from './harness/bridge.ts';
-import { forEachEngine } from './harness/engines.ts';
 import { freePort } from './harness/free-port.ts';
 import { run } from './harness/process.ts';
 import { openPeer, remoteServer } from './harness/remote-peer.ts';
-import * as rpc from './harness/rpc.ts';
-import { connect, textOf } from './harness/sdk-clients.ts';
+import {
+  afterHandshake,
+  bodyOf,
+  EVERYTHING,
+  initialized,
+  json,
+  remoteEverything,
+  remoteWebSocket,
+  SECRET,
+  serveHttp,
+} from './harness/remote-servers.ts';
 import { until } from './harness/until.ts';
-
-const EVERYTHING = 'node_modules/@modelcontextprotocol/server-everything/dist/index.js';
-const SECRET = 'Bearer s3cr3t-of-the-test';
-
-async function everything(t: TestContext, mode: 'streamableHttp' | 'sse'): Promise<number> {
-  const port = await freePort();
-  await run(t, [EVERYTHING, mode], { env: { PORT: `${port}` } }).printed(/(listening|running) on port/);
-  return port;
-}
-
-/** A server of one's own; answers are written by `handler`. */
-async function serve(t: TestContext, handler: RequestListener): Promise<string> {
-  const server = createServer(handler).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
-}
-
-interface Incoming {
-  readonly method?: string;
-  readonly id?: number;
-  readonly params?: Record<string, unknown>;
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Incoming> {
-  let text = '';
-  for await (const chunk of request) text += String(chunk);
-  return text === '' ? {} : (JSON.parse(text) as Incoming);
-}
-
-const json = (response: ServerResponse, status: number, body: object, headers = {}): void => {
-  response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(body));
-};
-
-const initialized = (id: unknown): object => ({
-  jsonrpc: '2.0',
-  id,
-  result: { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: { name: 'odd', version: '1' } },
-});
-
-/** A well-behaved server up to and including the handshake, then `handler`. */
-function afterHandshake(
-  t: TestContext,
-  handler: (message: Incoming, response: ServerResponse, request: IncomingMessage) => void,
-): Promise<string> {
-  return serve(t, async (request, response) => {
-    const message = await bodyOf(request);
-    if (request.method === 'GET') response.writeHead(405).end();
-    else if (message.method === 'initialize')
-      json(response, 200, initialized(message.id), { 'Mcp-Session-Id': 'abc' });
-    else if (message.method === 'notifications/initialized') response.writeHead(202).end();
-    else handler(message, response, request);
-  });
-}
 
 for (const transport of ['http', 'sse'] as const) {
   test(`${transport}: server-everything answers calls, reports progress and asks the client`, async (t) => {
-    const port = await everything(t, transport === 'http' ? 'streamableHttp' : 'sse');
+    const port = await remoteEverything(t, transport === 'http' ? 'streamableHttp' : 'sse');
     const path = transport === 'http' ? 'mcp' : 'sse';
     const peer = openPeer(t, remoteServer(`http://127.0.0.1:${port}/${path}`, { transport }));
 
@@ -141,7 +91,7 @@ test('http: the headers of the definition, the session and the negotiated versio
 
 test('http: nothing overtakes notifications/initialized', async (t) => {
   const order: (string | undefined)[] = [];
-  const url = await serve(t, async (request, response) => {
+  const url = await serveHttp(t, async (request, response) => {
     const message = await bodyOf(request);
     if (request.method === 'GET') return response.writeHead(405).end();
     if (message.method === 'notifications/initialized') {
@@ -161,7 +111,7 @@ test('http: nothing overtakes notifications/initialized', async (t) => {
 });
 
 test('websocket: a server answers calls', async (t) => {
-  const [, port] = await run(t, ['test/fixtures/servers/remote-ws.mjs']).printed(/listening (\d+)/);
+  const port = await remoteWebSocket(t);
   const server = remoteServer(`ws://127.0.0.1:${port}`, {
     transport: 'ws',
     headers: { Authorization: SECRET },
@@ -191,7 +141,7 @@ test('websocket: large integers stay exact in both directions', async (t) => {
 });
 
 test('websocket: a server that cuts the connection is told as dead', async (t) => {
-  const [, port] = await run(t, ['test/fixtures/servers/remote-ws.mjs']).printed(/listening (\d+)/);
+  const port = await remoteWebSocket(t);
   const peer = openPeer(t, remoteServer(`ws://127.0.0.1:${port}`, { transport: 'ws' }));
   await peer.initialize();
   await assert.rejects(peer.request('tools/call', { name: 'drop' }), {
@@ -215,11 +165,11 @@ for (const transport of ['http', 'sse', 'ws'] as const) {
 
   test(`${transport}: a redirect to elsewhere is not followed and headers do not leak to it`, async (t) => {
     let visited = 0;
-    const elsewhere = await serve(t, (_request, response) => {
+    const elsewhere = await serveHttp(t, (_request, response) => {
       visited++;
       response.end();
     });
-    const url = await serve(t, (_request, response) =>
+    const url = await serveHttp(t, (_request, response) =>
       response.writeHead(307, { Location: elsewhere }).end(),
     );
     const peer = openPeer(
@@ -235,7 +185,7 @@ for (const transport of ['http', 'sse', 'ws'] as const) {
   });
 
   test(`${transport}: HTTP 500 at the start means that it cannot be started, without the page's text`, async (t) => {
-    const url = await serve(t, (_request, response) => response.writeHead(500).end(`oops ${SECRET}`));
+    const url = await serveHttp(t, (_request, response) => response.writeHead(500).end(`oops ${SECRET}`));
     const peer = openPeer(
       t,
       remoteServer(transport === 'ws' ? url.replace('http', 'ws') : url, { transport }),
@@ -382,7 +332,7 @@ test('sse: an event stream that ends is told as dead, and no second session is o
 });
 
 test('a server that hangs does not hold up the close', async (t) => {
-  const url = await serve(t, () => undefined);
+  const url = await serveHttp(t, () => undefined);
   for (const transport of ['http', 'sse', 'ws'] as const) {
     const peer = openPeer(
       t,
@@ -408,85 +358,4 @@ test('http: a message without end is cut off at the bound, not kept', async (t) 
   await peer.initialize();
   const { error } = await peer.request('tools/call');
   assert.equal(error.data.code, 'server_error');
-});
-
-forEachEngine('remote servers behind the bridge', async (t, engine) => {
-  const [, wsPort] = await run(t, ['test/fixtures/servers/remote-ws.mjs']).printed(/listening (\d+)/);
-  const broken = await serve(t, (_request, response) => response.writeHead(500).end(SECRET));
-  const bridge = await startBridge(t, {
-    engine,
-    config: {
-      servers: {
-        http: { url: `http://127.0.0.1:${await everything(t, 'streamableHttp')}/mcp` },
-        sse: { url: `http://127.0.0.1:${await everything(t, 'sse')}/sse`, transport: 'sse' },
-        ws: { url: `ws://127.0.0.1:${wsPort}`, transport: 'ws', headers: { Authorization: SECRET } },
-        dead: { url: `http://127.0.0.1:${await freePort()}/mcp` },
-        broken: { url: broken },
-      },
-    },
-  });
-
-  for (const server of ['http', 'sse'] as const) {
-    await t.test(`${server}: an SDK client calls tools, hears progress and is asked back`, async (sub) => {
-      const client = await connect(sub, bridge, server, {
-        capabilities: { sampling: {} },
-        answers: {
-          'sampling/createMessage': () => ({
-            role: 'assistant',
-            model: 'm',
-            content: { type: 'text', text: 'from far away' },
-          }),
-        },
-      });
-      assert.equal(textOf(await client.callTool('echo', { message: 'hi' })), 'Echo: hi');
-      const steps: number[] = [];
-      await client.callTool(
-        'trigger-long-running-operation',
-        { duration: 0.2, steps: 2 },
-        { onprogress: ({ progress }) => steps.push(progress) },
-      );
-      assert.deepEqual(steps, [1, 2]);
-      const sampled = await client.callTool('trigger-sampling-request', { prompt: 'p' });
-      assert.match(JSON.stringify(sampled), /from far away/);
-    });
-  }
-
-  await t.test('ws: the headers of the definition are sent', async (sub) => {
-    const client = await connect(sub, bridge, 'ws');
-    assert.equal(textOf(await client.callTool('headers')), SECRET);
-  });
-
-  await t.test(
-    'ws: a connection that drops in a call is 502 there, and the next session works',
-    async (sub) => {
-      const session = await rpc.initialize(bridge, 'ws');
-      const answer = await rpc.call(bridge, 'ws', 'tools/call', { name: 'drop' }, { session });
-      assert.equal(answer.status, 502);
-      assert.equal(answer.body.error.data.code, 'server_died');
-      const client = await connect(sub, bridge, 'ws');
-      assert.equal(textOf(await client.callTool('echo', { text: 'again' })), 'again');
-    },
-  );
-
-  for (const [server, cause] of [
-    ['dead', /ECONNREFUSED/],
-    ['broken', /HTTP 500/],
-  ] as const) {
-    await t.test(`${server}: initialize is answered 502 with the cause`, async () => {
-      const { status, body } = await rpc.call(bridge, server, 'initialize', rpc.initializeParams());
-      assert.equal(status, 502);
-      assert.equal(body.error.code, -32603);
-      assert.equal(body.error.data.code, 'server_start_failed');
-      assert.match(body.error.message, cause);
-    });
-  }
-
-  await t.test('no header of a definition and no error page reaches a log', () => {
-    assert.ok(bridge.lines().length > 0);
-    assert.ok(!bridge.stdout().includes(SECRET) && !bridge.stderr().includes(SECRET));
-  });
-
-  await t.test('the bridge stops, and its sessions far away end', async () => {
-    assert.equal(await bridge.stop(), 0);
-  });
 });
