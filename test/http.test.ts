@@ -39,11 +39,15 @@ for (const engineName of ['uws', 'node'] as const) {
     const engine = await selectEngine(engineName, assert.fail);
     const deadlines = new Deadlines();
     const finished: Finished[] = [];
+    let started = 0;
     const waiting: ((finished: Finished) => void)[] = [];
     const context = {
       closing: () => bench.draining,
       nextRequestId: requestIds('w0'),
       deadlines,
+      started() {
+        started++;
+      },
       finished(exchange: Exchange, status: number) {
         const entry = { path: exchange.request.path, status };
         finished.push(entry);
@@ -56,6 +60,7 @@ for (const engineName of ['uws', 'node'] as const) {
     t.after(() => {
       listener.close();
       deadlines.close();
+      assert.ok(finished.length <= started, `${finished.length} ends of ${started} requests`);
     });
     const bench: Bench = {
       port: listener.port,
