@@ -7,13 +7,16 @@ import { BridgeError } from '../errors.ts';
 import type { Fleet } from '../ipc/fleet.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createRecorder } from './recorder.ts';
-import { ServerPool, type ServerPoolDeps, type ServerStatus } from './server-pool.ts';
+import { ServerPool, type ServerPoolDeps } from './server-pool.ts';
 
 type PoolDeps = Pick<ServerPoolDeps, 'log' | 'tasks' | 'deadlines' | 'baseEnvironment'> & {
   readonly settings: Settings;
   readonly fleet: Fleet;
   readonly metrics: Metrics;
 };
+
+/** In metrics: an unbounded number of commands must not become label values. */
+export const ADHOC_LABEL = 'adhoc';
 
 const MAINTENANCE_MS = 1_000;
 
@@ -41,31 +44,43 @@ export class Pool {
     return pool;
   }
 
+  /** Whether `adhoc` would find it running. */
+  hasAdhoc(name: string): boolean {
+    return this.#adhoc.has(name);
+  }
+
   /** What /bridge may start beyond the configuration; `server.name` is a digest of what makes two calls the same. */
   adhoc(server: ServerDefinition): ServerPool {
     let pool = this.#adhoc.get(server.name);
     if (pool === undefined) {
-      pool = this.#create(server, 'adhoc');
+      pool = this.#create(server, ADHOC_LABEL);
       this.#adhoc.set(server.name, pool);
     }
     return pool;
   }
 
-  all(): IterableIterator<ServerPool> {
-    return this.#configured.values();
+  /** The configured ones that are not disabled, then those that calls have started. */
+  *all(): IterableIterator<ServerPool> {
+    yield* this.#configured.values();
+    yield* this.#adhoc.values();
   }
 
-  adhocAll(): IterableIterator<ServerPool> {
-    return this.#adhoc.values();
+  /** The same with their label in metrics. */
+  *labelled(): IterableIterator<readonly [label: string, pool: ServerPool]> {
+    yield* this.#configured;
+    for (const pool of this.#adhoc.values()) yield [ADHOC_LABEL, pool];
   }
 
-  status(name: string): ServerStatus {
-    return this.configured(name).status();
+  /** Requests sent to any child, or waiting for one. */
+  get inFlight(): number {
+    let total = 0;
+    for (const pool of this.all()) total += pool.inFlight;
+    return total;
   }
 
   async close(): Promise<void> {
     clearInterval(this.#maintenance);
-    await Promise.all([...this.#configured.values(), ...this.#adhoc.values()].map((pool) => pool.close()));
+    await Promise.all([...this.all()].map((pool) => pool.close()));
   }
 
   #create(server: ServerDefinition, label: string): ServerPool {

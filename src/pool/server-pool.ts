@@ -93,6 +93,12 @@ export class ServerPool {
     return this.#scopes.size === 0 && this.#children.size === 0;
   }
 
+  get inFlight(): number {
+    let total = 0;
+    for (const { connection } of this.#children) total += connection.inFlight;
+    return total;
+  }
+
   status(): ServerStatus {
     const children = { starting: 0, ready: 0, closing: 0 };
     for (const child of this.#children) children[child.state]++;

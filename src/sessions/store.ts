@@ -6,6 +6,7 @@ import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Fleet } from '../ipc/fleet.ts';
 import type { Session } from './session.ts';
+import { isResumable } from './session-id.ts';
 
 export type CloseReason = 'deleted' | 'idle' | 'server_died' | 'abandoned' | 'drained';
 
@@ -77,6 +78,12 @@ export class SessionStore {
     this.#deps.fleet.release('sessions', 1);
     this.#deps.closed(session, reason);
     await session.close(error);
+  }
+
+  /** Whether a session would lose its child with this worker. */
+  get hasOwnChildren(): boolean {
+    for (const { facts } of this.#sessions.values()) if (!isResumable(facts.id)) return true;
+    return false;
   }
 
   /** Idle streams must not hold up a worker that drains. */

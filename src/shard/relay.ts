@@ -8,7 +8,6 @@
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Logger } from '../log.ts';
 import { AskedStream, type ForwardedCall } from './asked-stream.ts';
 import { FRAME } from './frames.ts';
 import { Link } from './link.ts';
@@ -17,8 +16,6 @@ import { OwnedStream, type ServeRelayed } from './owned-stream.ts';
 export interface RelayDeps {
   readonly runtimeDir: string;
   readonly id: string;
-  readonly log: Logger;
-  readonly serve: ServeRelayed;
   readonly forwarded: (direction: 'out' | 'in') => void;
 }
 
@@ -27,6 +24,7 @@ export class Relay {
   readonly #peers = new Map<string, Peer>();
   readonly #guests = new Set<Link>();
   readonly #server: Server;
+  readonly #routes = new Map<string, ServeRelayed>();
 
   constructor(deps: RelayDeps) {
     this.#deps = deps;
@@ -39,14 +37,20 @@ export class Relay {
     rmSync(path, { force: true });
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(path, () => resolve());
+      // Exclusive: in a cluster worker it would else be the primary's socket, shared by all of them.
+      this.#server.listen({ path, exclusive: true }, () => resolve());
     });
   }
 
-  /** Carries a call to worker `id`, whose answer goes to `reply`. */
-  forward(id: string, call: ForwardedCall): void {
+  /** Calls of `route` that other workers carry here are served by `serve`. */
+  register(route: string, serve: ServeRelayed): void {
+    this.#routes.set(route, serve);
+  }
+
+  /** Carries a call to worker `id`, where the same route serves it; the answer goes to `call.reply`. */
+  forward(id: string, route: string, call: ForwardedCall): void {
     this.#deps.forwarded('out');
-    this.#peer(id).ask(call);
+    this.#peer(id).ask({ ...call, head: `${route} ${call.head}` });
   }
 
   async close(): Promise<void> {
@@ -54,6 +58,11 @@ export class Relay {
     for (const guest of this.#guests) guest.close();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
+
+  readonly #serve: ServeRelayed = (head, body, reply) => {
+    const space = head.indexOf(' ');
+    this.#routes.get(head.slice(0, space))?.(head.slice(space + 1), body, reply);
+  };
 
   #peer(id: string): Peer {
     let peer = this.#peers.get(id);
@@ -71,7 +80,7 @@ export class Relay {
       (type, stream, payload) => {
         if (type === FRAME.call) {
           this.#deps.forwarded('in');
-          const owned = new OwnedStream(stream, link, this.#deps.serve, () => streams.delete(stream));
+          const owned = new OwnedStream(stream, link, this.#serve, () => streams.delete(stream));
           streams.set(stream, owned);
         }
         streams.get(stream)?.take(type, payload);

@@ -2,7 +2,7 @@
  * Who is in the fleet, and which worker owns a key. Rendezvous hashing over the ready slots: when a slot comes or
  * goes, only its own keys move. During a reload two processes share a slot; the ready one takes its keys.
  */
-import type { Member } from '../ipc/messages.ts';
+import type { Member, WorkerState } from '../ipc/messages.ts';
 
 /** Keys whose owners are remembered between two changes of the roster. */
 const MAX_MEMO = 10_000;
@@ -22,6 +22,12 @@ export class Roster {
   /** A live process, whatever its state. */
   get(id: string): Member | undefined {
     return this.#byId.get(id);
+  }
+
+  countByState(): Record<WorkerState, number> {
+    const counts = { booting: 0, ready: 0, draining: 0 };
+    for (const { state } of this.#byId.values()) counts[state]++;
+    return counts;
   }
 
   get size(): number {

@@ -1,0 +1,49 @@
+/**
+ * Which worker serves a call. Sessions live with the worker their id names; without a session, what may share a
+ * child goes where that child is. Every worker comes to the same answer from the same roster.
+ */
+import type { ServerDefinition } from '../config/settings.ts';
+import { isResumable, workerOf } from '../sessions/session-id.ts';
+import { type Roster, rank } from '../shard/roster.ts';
+
+export interface Placement {
+  /** The owner of a session; undefined: this worker. */
+  ofSession(id: string, server: ServerDefinition): string | undefined;
+  /** The owner of what the key's scope shares; undefined: this worker. */
+  ofScope(server: ServerDefinition, principal: string): string | undefined;
+  /** Where a session with a child of its own is opened; undefined: here. */
+  forNewChild(): string | undefined;
+}
+
+export function createPlacement(roster: Roster, self: string): Placement {
+  let turn = 0;
+  const other = (id: string | undefined): string | undefined => (id === self ? undefined : id);
+
+  /** The workers that may hold children of a shared server. */
+  const holders = (server: ServerDefinition) =>
+    roster.owners(`shared ${server.name}`, server.instances === 0 ? roster.size : server.instances);
+
+  return {
+    ofSession(id, server) {
+      const opener = workerOf(id);
+      if (opener === self) return undefined;
+      if (roster.get(opener) !== undefined) return opener;
+      if (server.isolation !== 'shared' || !isResumable(id)) return undefined;
+      return other(rank(id, holders(server))[0]?.id);
+    },
+    ofScope(server, principal) {
+      if (server.isolation !== 'shared') {
+        return other(roster.owners(`${principal} ${server.name}`, 1)[0]?.id);
+      }
+      const able = holders(server);
+      if (able.length === 0 || able.some(({ id }) => id === self)) return undefined;
+      turn = (turn + 1) % able.length;
+      return able[turn]?.id;
+    },
+    forNewChild() {
+      // A worker that drains is not among the ready ones: whoever comes now would be sent away soon.
+      if (roster.get(self)?.state !== 'draining') return undefined;
+      return roster.owners('new child', 1)[0]?.id;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * From a request to its route: the gate first, then path and method. The one place where whatever a route throws
+ * becomes an answer.
+ */
+import { asBridgeError, BridgeError } from '../errors.ts';
+import type { RawRequest, RawResponse } from '../http/engine.ts';
+import { Exchange, type ExchangeContext } from '../http/exchange.ts';
+import type { Gate } from '../http/gate.ts';
+import { type ErrorShape, sendError } from '../http/send-error.ts';
+
+export interface Route {
+  /** As in metrics and docs: `/mcp/:serverId`. */
+  readonly label: string;
+  readonly methods: readonly string[];
+  readonly shape: ErrorShape;
+  /** `parameter` is what stands for `:name`, not decoded; empty where the path has none. May throw BridgeError. */
+  handle(exchange: Exchange, parameter: string): void | Promise<void>;
+}
+
+export interface RouterDeps {
+  readonly gate: Gate;
+  readonly context: ExchangeContext;
+  readonly routes: readonly Route[];
+  /** An error that is not the caller's fault. */
+  readonly failed: (error: BridgeError, exchange: Exchange) => void;
+}
+
+export function createRouter(deps: RouterDeps): (request: RawRequest, response: RawResponse) => void {
+  const { gate, context, failed } = deps;
+  const exact = new Map<string, Route>();
+  const prefixed = new Map<string, Route>();
+  for (const route of deps.routes) {
+    const colon = route.label.indexOf(':');
+    if (colon === -1) exact.set(route.label, route);
+    else prefixed.set(route.label.slice(0, colon), route);
+  }
+
+  const find = (path: string): Route | undefined => {
+    const slash = path.indexOf('/', 1);
+    return slash === -1 ? exact.get(path) : (prefixed.get(path.slice(0, slash + 1)) ?? exact.get(path));
+  };
+
+  const refuse = (exchange: Exchange, thrown: unknown, shape: ErrorShape): void => {
+    const error = asBridgeError(thrown);
+    if (error.status >= 500) failed(error, exchange);
+    sendError(exchange, error, shape);
+  };
+
+  return (request, response) => {
+    const exchange = new Exchange(context, request, response);
+    const route = find(request.path);
+    const shape = route?.shape ?? 'http';
+    try {
+      exchange.allowOrigin(gate.check(request));
+      if (request.method === 'OPTIONS') {
+        gate.preflight(request, exchange);
+        return;
+      }
+      if (route === undefined) {
+        throw new BridgeError('not_found', `There is nothing at "${request.path.slice(0, 200)}".`);
+      }
+      exchange.route = route.label;
+      if (!route.methods.includes(request.method)) {
+        const allowed = route.methods.join(', ');
+        throw new BridgeError(
+          'method_not_allowed',
+          `${route.label} takes ${allowed}; found ${request.method.slice(0, 20)}.`,
+          {
+            headers: [['Allow', allowed]],
+          },
+        );
+      }
+      const handled = route.handle(exchange, parameterOf(request.path, route));
+      handled?.catch((error: unknown) => refuse(exchange, error, shape));
+    } catch (error) {
+      refuse(exchange, error, shape);
+    }
+  };
+}
+
+function parameterOf(path: string, { label }: Route): string {
+  const colon = label.indexOf(':');
+  return colon === -1 ? '' : path.slice(colon);
+}
+
+/** A parameter as its name; what is not valid percent-encoding cannot name anything. */
+export function decodeParameter(parameter: string): string {
+  if (!parameter.includes('%')) return parameter;
+  try {
+    return decodeURIComponent(parameter);
+  } catch {
+    throw new BridgeError('not_found', `"${parameter.slice(0, 200)}" is not valid percent-encoding.`);
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * What a worker counts and notes of its requests: those in flight, which a drain waits for, and a line and two
+ * metrics for each that ended.
+ */
+import type { Deadlines } from './deadline.ts';
+import { type Exchange, type ExchangeContext, requestIds } from './http/exchange.ts';
+import type { RecordRequest } from './http/request-recorder.ts';
+import type { Logger } from './log.ts';
+
+export interface Traffic {
+  readonly context: ExchangeContext;
+  /** Requests without an answer yet; streams that a client opened to listen are not counted. */
+  readonly inFlight: number;
+  /** Set once: from then on every answer closes its connection. */
+  draining: boolean;
+  streamOpened(exchange: Exchange): void;
+}
+
+export interface TrafficDeps {
+  readonly log: Logger;
+  readonly record: RecordRequest;
+  readonly deadlines: Deadlines;
+  /** Prefix of request ids: unique among all workers that ever ran. */
+  readonly id: string;
+}
+
+export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traffic {
+  const streams = new Set<Exchange>();
+  const nextRequestId = requestIds(id);
+  let begun = 0;
+  let ended = 0;
+  const traffic = {
+    draining: false,
+    get inFlight(): number {
+      return begun - ended - streams.size;
+    },
+    streamOpened(exchange: Exchange): void {
+      streams.add(exchange);
+    },
+    context: {
+      deadlines,
+      closing: (): boolean => traffic.draining,
+      nextRequestId(): string {
+        return nextRequestId();
+      },
+      started(): void {
+        begun++;
+      },
+      finished(exchange: Exchange, status: number, durationMs: number): void {
+        ended++;
+        streams.delete(exchange);
+        const { route, requestId, request } = exchange;
+        record(route, request.method, status, durationMs / 1000);
+        log.debug({ route, method: request.method, status, durationMs, requestId }, 'request');
+      },
+    },
+  };
+  return traffic;
+}

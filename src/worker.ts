@@ -1,0 +1,135 @@
+/**
+ * The worker's composition root: everything is wired here, nothing is global. Starts, serves, drains, ends.
+ */
+import { Deadlines, now, pause } from './deadline.ts';
+import { messageOf } from './errors.ts';
+import { createGate } from './http/gate.ts';
+import { createRequestRecorder } from './http/request-recorder.ts';
+import { selectEngine } from './http/select-engine.ts';
+import type { Fleet } from './ipc/fleet.ts';
+import type { StartMessage } from './ipc/messages.ts';
+import { createLogger, flushLog } from './log.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { observePool } from './pool/observe.ts';
+import { Pool } from './pool/pool.ts';
+import { BRIDGE_VERSION } from './protocol/versions.ts';
+import { createBridgeRoute } from './routes/bridge.ts';
+import { createMcpRoute } from './routes/mcp.ts';
+import { operationsRoutes } from './routes/operations.ts';
+import { createPlacement } from './routes/placement.ts';
+import { createRouter } from './routes/router.ts';
+import { reportServers } from './routes/server-report.ts';
+import { LegacyFace } from './sessions/legacy-face.ts';
+import { SessionIds } from './sessions/session-id.ts';
+import { SessionStore } from './sessions/store.ts';
+import { Relay } from './shard/relay.ts';
+import { Roster } from './shard/roster.ts';
+import { createTasks } from './tasks.ts';
+import { createTraffic } from './traffic.ts';
+import { childEnvironment } from './upstream/child-environment.ts';
+
+const HEARTBEAT_MS = 2_000;
+const DRAIN_CHECK_MS = 25;
+const TASK_THREADS = 2;
+
+/** Resolves when the worker serves, or has said that it cannot; from then on the fleet's orders end it. */
+export async function runWorker(
+  fleet: Fleet,
+  start: StartMessage,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
+  const { settings, sessionSecret, runtimeDir, port } = start;
+  const log = createLogger(settings, { role: 'worker', slot: fleet.slot });
+  try {
+    const engine = await selectEngine(settings.httpEngine, (sentence) => log.warn(sentence));
+    const metrics = createMetrics({ slot: fleet.slot, version: BRIDGE_VERSION, engine: engine.name });
+    const deadlines = new Deadlines();
+    const tasks = createTasks(TASK_THREADS);
+    const roster = new Roster();
+    const baseEnvironment = childEnvironment(environment);
+    const pool = new Pool({ settings, fleet, metrics, log, tasks, deadlines, baseEnvironment });
+    observePool(pool, metrics);
+    const store = new SessionStore({
+      fleet,
+      ttlMs: settings.sessionTtlMs,
+      closed: ({ facts }, reason) => {
+        metrics.sessionsClosed.child(facts.server, reason).add();
+        log.info({ server: facts.server, principal: facts.principal, reason }, 'session closed');
+      },
+    });
+    metrics.sessions.collect((set) => {
+      for (const { facts } of store.all()) set(1, facts.server, 'legacy');
+    });
+    const traffic = createTraffic({ log, record: createRequestRecorder(metrics), deadlines, id: fleet.id });
+    const gate = createGate(settings, { onFailure: (reason) => metrics.authFailures.child(reason).add() });
+    const relay = new Relay({
+      runtimeDir,
+      id: fleet.id,
+      forwarded: (direction) => metrics.forwarded.child(direction).add(),
+    });
+    const placement = createPlacement(roster, fleet.id);
+    const ids = new SessionIds(fleet.id, sessionSecret);
+    const face = new LegacyFace({ pool, store, ids, roster, tasks });
+    const isDraining = (): boolean => traffic.draining;
+    const router = createRouter({
+      gate,
+      context: traffic.context,
+      routes: [
+        createMcpRoute({ settings, gate, pool, face, relay, placement, streamOpened: traffic.streamOpened }),
+        createBridgeRoute({ settings, cwd: process.cwd(), gate, pool, relay, placement, log }),
+        ...operationsRoutes({ settings, gate, fleet, roster, engine: engine.name, isDraining }),
+      ],
+      failed: (error, { route, requestId }) => log.warn({ err: error, route, requestId }, 'request failed'),
+    });
+
+    await relay.listen();
+    const listener = await engine.listen({ host: settings.host, port }, router);
+
+    const close = async (): Promise<void> => {
+      clearInterval(heartbeat);
+      await store.close();
+      await pool.close();
+      listener.close();
+      await relay.close();
+      await tasks.close();
+      deadlines.close();
+      metrics.close();
+      await flushLog(log);
+    };
+    let beatAt = now();
+    const heartbeat = setInterval(() => {
+      const lagMs = Math.max(0, now() - beatAt - HEARTBEAT_MS);
+      beatAt = now();
+      const rssBytes = process.memoryUsage.rss();
+      fleet.heartbeat({ lagMs, inFlight: traffic.inFlight, rssBytes, metrics: metrics.snapshot() });
+    }, HEARTBEAT_MS);
+
+    fleet.listen({
+      roster: (members) => roster.set(members),
+      answer: (topic) => (topic === 'metrics' ? metrics.snapshot() : reportServers(pool, store)),
+      async drain({ deadlineMs, rolling }) {
+        if (traffic.draining) return;
+        traffic.draining = true;
+        listener.stopAccepting();
+        store.closeStreams();
+        const endsAt = now() + deadlineMs;
+        const busy = (): boolean =>
+          traffic.inFlight > 0 || pool.inFlight > 0 || (rolling && store.hasOwnChildren);
+        while (busy() && now() < endsAt) await pause(DRAIN_CHECK_MS);
+        await close();
+        process.exit(0);
+      },
+      async orphaned() {
+        log.fatal('the primary is gone: this worker ends');
+        listener.close();
+        await pool.close();
+        await flushLog(log);
+        process.exit(1);
+      },
+    });
+    fleet.ready(engine.name);
+  } catch (error) {
+    log.error({ err: error }, 'the worker could not start');
+    fleet.bootFailed(messageOf(error));
+  }
+}
