@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { Deadlines } from '../src/deadline.ts';
+import { Deadlines, type Expirable } from '../src/deadline.ts';
 import { BridgeError } from '../src/errors.ts';
 import { readBody } from '../src/http/body.ts';
 import type { Listener } from '../src/http/engine.ts';
@@ -28,16 +28,41 @@ interface Bench {
   readonly port: number;
   readonly listener: Listener;
   readonly finished: readonly Finished[];
+  readonly deadlines: WatchedDeadlines;
   draining: boolean;
   /** Resolves with the next exchange whose status was reported. */
   nextFinished(): Promise<Finished>;
   client(): Promise<RawClient>;
 }
 
+/** Deadlines that a test can let expire, and see forgotten. */
+class WatchedDeadlines extends Deadlines {
+  readonly pending = new Set<Expirable>();
+  #onSet: (() => void) | undefined;
+
+  override set(entry: Expirable, lengthMs: number): void {
+    this.pending.add(entry);
+    super.set(entry, lengthMs);
+    this.#onSet?.();
+  }
+
+  override cancel(entry: Expirable, lengthMs: number): void {
+    this.pending.delete(entry);
+    super.cancel(entry, lengthMs);
+  }
+
+  /** Resolves when a deadline is set that was not yet. */
+  nextSet(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onSet = resolve;
+    });
+  }
+}
+
 for (const engineName of ['uws', 'node'] as const) {
   const serve = async (t: TestContext, route: (exchange: Exchange) => void): Promise<Bench> => {
     const engine = await selectEngine(engineName, assert.fail);
-    const deadlines = new Deadlines();
+    const deadlines = new WatchedDeadlines();
     const finished: Finished[] = [];
     let started = 0;
     const waiting: ((finished: Finished) => void)[] = [];
@@ -66,6 +91,7 @@ for (const engineName of ['uws', 'node'] as const) {
       port: listener.port,
       listener,
       finished,
+      deadlines,
       draining: false,
       nextFinished: () => new Promise((resolve) => waiting.push(resolve)),
       client: () => RawClient.open(t, listener.port),
@@ -142,6 +168,7 @@ for (const engineName of ['uws', 'node'] as const) {
     // Cuts characters in the middle.
     for (let i = 0; i < bytes.length; i += 7) await client.send(bytes.subarray(i, i + 7));
     assert.equal((await client.answer()).body.toString(), `text:${text.length}:${digest(text)}`);
+    assert.equal(bench.deadlines.pending.size, 0);
   });
 
   behaves('a chunked body is put together', async (t) => {
@@ -252,8 +279,34 @@ for (const engineName of ['uws', 'node'] as const) {
     const finished = bench.nextFinished();
     client.socket.end();
     assert.deepEqual(await finished, { path: '/cut', status: 499 });
+    assert.equal(bench.deadlines.pending.size, 0);
     assert.equal(delivered, false);
   });
+
+  behaves('a sender that trickles is ended at its deadline', async (t) => {
+    const bench = await serve(t, echo);
+    const client = await bench.client();
+    const set = bench.deadlines.nextSet();
+    await client.send('POST /slow HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{');
+    await set;
+    for (const entry of bench.deadlines.pending) entry.expire();
+    await client.closed;
+    assert.deepEqual(bench.finished, [{ path: '/slow', status: 499 }]);
+    assert.equal(bench.deadlines.pending.size, 0);
+  });
+
+  behaves(
+    'a client that neither finishes nor leaves after a refusal gets the end of its answer',
+    async (t) => {
+      const bench = await serve(t, echo);
+      const client = await bench.client();
+      await client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${MAX_BODY_BYTES + 1}\r\n\r\n`);
+      await client.until('}');
+      for (const entry of bench.deadlines.pending) entry.expire();
+      await client.until('0\r\n\r\n');
+      assert.equal(bench.deadlines.pending.size, 0);
+    },
+  );
 
   behaves('100-continue is answered, then the body read', async (t) => {
     const bench = await serve(t, echo);
