@@ -366,6 +366,11 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       texts.map((text) => rpc.callTool(bridge, 'own', 'echo', { text }, { session })),
     );
     assert.deepEqual(answers.map(textOf), texts);
+    const { text: metrics } = await rpc.send(bridge, { path: '/metrics' });
+    const forwarded = [...metrics.matchAll(/^mcp_bridge_forwarded_total\{.*\} (\d+)$/gm)].map(([, count]) =>
+      Number(count),
+    );
+    assert.ok(forwarded.length > 0 && forwarded.every((count) => count > 0), 'some of them were relayed');
     assert.equal((await rpc.endSession(bridge, 'own', { session })).status, 200);
   });
 
