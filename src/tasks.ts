@@ -4,7 +4,8 @@
  */
 import { Piscina } from 'piscina';
 import { LARGE_MESSAGE_BYTES } from './protocol/large.ts';
-import { type Malformed, type Message, readMessage } from './protocol/message.ts';
+import type { Message } from './protocol/message.ts';
+import { type Malformed, readMessage } from './protocol/read-message.ts';
 
 export type ReadResult = Message | Malformed;
 

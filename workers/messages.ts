@@ -4,7 +4,8 @@
  */
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import type { Span } from '../src/protocol/json-text.ts';
-import { type Malformed, type Message, readMessage } from '../src/protocol/message.ts';
+import type { Message } from '../src/protocol/message.ts';
+import { type Malformed, readMessage } from '../src/protocol/read-message.ts';
 
 export default function readLargeMessage(bytes: Uint8Array<ArrayBuffer>): unknown {
   const message = readLarge(bytes);

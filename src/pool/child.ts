@@ -7,7 +7,8 @@
 import type { ServerDefinition } from '../config/settings.ts';
 import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
-import { type Message, parsePayload, readMessage } from '../protocol/message.ts';
+import { type Message, parsePayload } from '../protocol/message.ts';
+import { readMessage } from '../protocol/read-message.ts';
 import { CLIENT_INFO, LATEST_LEGACY } from '../protocol/versions.ts';
 import { Connection, type ConnectionDeps } from '../upstream/connection.ts';
 import { openTransport } from '../upstream/open.ts';

@@ -3,7 +3,8 @@
  */
 import { BridgeError } from '../errors.ts';
 import { memberSpans } from '../protocol/json-text.ts';
-import { type Message, readMessage } from '../protocol/message.ts';
+import type { Message } from '../protocol/message.ts';
+import { readMessage } from '../protocol/read-message.ts';
 
 export interface BridgeCall {
   /** A configured name, a command, or a URL. */

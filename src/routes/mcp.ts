@@ -10,7 +10,7 @@ import { type Principal, principalFromWire } from '../http/principal.ts';
 import type { Reply } from '../http/reply.ts';
 import { RPC_WITHOUT_ID, sendError } from '../http/send-error.ts';
 import type { Pool } from '../pool/pool.ts';
-import { readMessage } from '../protocol/message.ts';
+import { readMessage } from '../protocol/read-message.ts';
 import type { LegacyFace, McpCall } from '../sessions/legacy-face.ts';
 import type { Relay } from '../shard/relay.ts';
 import { admit, readAdmitted, relayedBody, whenKnown } from './admission.ts';

@@ -22,7 +22,7 @@ import { pause, within } from '../deadline.ts';
 import { BridgeError, RPC } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Logger } from '../log.ts';
-import { readMessage } from '../protocol/message.ts';
+import { readMessage } from '../protocol/read-message.ts';
 import { isUnreachable, statusOf, whatFailed } from './remote-failure.ts';
 import { createRemoteFetch, type RemoteFetch } from './remote-fetch.ts';
 import { noAnswer, type RpcError, rpcErrorIn, wholeText } from './remote-text.ts';

@@ -8,7 +8,7 @@ import { pause } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import { MAX_LINE_BYTES } from '../protocol/large.ts';
-import { readMessage } from '../protocol/message.ts';
+import { readMessage } from '../protocol/read-message.ts';
 import type { RemoteDeps } from './remote.ts';
 import { whatFailed } from './remote-failure.ts';
 import { wholeText } from './remote-text.ts';

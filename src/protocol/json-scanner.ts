@@ -1,0 +1,192 @@
+/**
+ * A cursor over JSON text that checks it against RFC 8259 without building anything. What JSON.parse costs on a
+ * small message is mostly the objects; a bridge only needs to know that a message is valid and where a few values
+ * stand.
+ */
+
+/** Deeper nesting is refused: nobody sends it in earnest, and a reader behind us may recurse. */
+export const MAX_DEPTH = 256;
+
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const PLUS = 0x2b;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/** Thrown for text that is not JSON; the caller asks JSON.parse for the words. */
+export class NotJson extends Error {}
+
+export class JsonScanner {
+  readonly text: string;
+  /** Of the next character to read. */
+  at = 0;
+  /** A CR or LF stood between two tokens. */
+  sawLineBreak = false;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** The next character that is not white space, which is left unread; NaN at the end. */
+  peek(): number {
+    const { text } = this;
+    for (;;) {
+      const c = text.charCodeAt(this.at);
+      if (c !== SPACE && c !== LF && c !== CR && c !== TAB) return c;
+      if (c === LF || c === CR) this.sawLineBreak = true;
+      this.at++;
+    }
+  }
+
+  /** Whether the text is over but for white space. */
+  atEnd(): boolean {
+    return Number.isNaN(this.peek());
+  }
+
+  /** Enters an object; false when the next value is none. Members follow with `key`, `value` and `more`. */
+  openObject(): boolean {
+    if (this.peek() !== OPEN_BRACE) return false;
+    this.at++;
+    return true;
+  }
+
+  /** Whether the object just entered has no member; if so it is left. */
+  closesAtOnce(): boolean {
+    if (this.peek() !== CLOSE_BRACE) return false;
+    this.at++;
+    return true;
+  }
+
+  /** Reads a key and the colon behind it. */
+  key(): string {
+    this.peek();
+    const start = this.at;
+    const escaped = this.#string();
+    const key = escaped
+      ? (JSON.parse(this.text.slice(start, this.at)) as string)
+      : this.text.slice(start + 1, this.at - 1);
+    if (this.peek() !== COLON) throw new NotJson();
+    this.at++;
+    return key;
+  }
+
+  /** Behind a member: true when another follows, false when the object ends here. */
+  more(): boolean {
+    const c = this.peek();
+    this.at++;
+    if (c === COMMA) return true;
+    if (c === CLOSE_BRACE) return false;
+    throw new NotJson();
+  }
+
+  /** Passes over one value of any kind; `depth` is that of what it stands in. */
+  value(depth: number): void {
+    const c = this.peek();
+    if (c === QUOTE) this.#string();
+    else if (c === OPEN_BRACE) this.#object(depth + 1);
+    else if (c === OPEN_BRACKET) this.#array(depth + 1);
+    else if (c === MINUS || (c >= ZERO && c <= NINE)) this.#number(c);
+    else this.#literal(c);
+  }
+
+  #object(depth: number): void {
+    if (depth > MAX_DEPTH) throw new NotJson();
+    this.at++;
+    if (this.closesAtOnce()) return;
+    do {
+      if (this.peek() !== QUOTE) throw new NotJson();
+      this.#string();
+      if (this.peek() !== COLON) throw new NotJson();
+      this.at++;
+      this.value(depth);
+    } while (this.more());
+  }
+
+  #array(depth: number): void {
+    if (depth > MAX_DEPTH) throw new NotJson();
+    this.at++;
+    if (this.peek() === CLOSE_BRACKET) {
+      this.at++;
+      return;
+    }
+    for (;;) {
+      this.value(depth);
+      const c = this.peek();
+      this.at++;
+      if (c === CLOSE_BRACKET) return;
+      if (c !== COMMA) throw new NotJson();
+    }
+  }
+
+  /** The next character is the opening quote. True when the string holds an escape. */
+  #string(): boolean {
+    const { text } = this;
+    if (text.charCodeAt(this.at) !== QUOTE) throw new NotJson();
+    let escaped = false;
+    let i = this.at + 1;
+    for (;;) {
+      const c = text.charCodeAt(i);
+      if (c === QUOTE) break;
+      // NaN behind the end fails the comparison, as control characters do.
+      if (!(c >= SPACE)) throw new NotJson();
+      if (c === BACKSLASH) {
+        escaped = true;
+        i += this.#escape(i);
+      } else i++;
+    }
+    this.at = i + 1;
+    return escaped;
+  }
+
+  /** Length of the escape sequence at `i`. */
+  #escape(i: number): number {
+    const kind = this.text.charAt(i + 1);
+    if (kind === 'u') {
+      if (!/^[0-9a-fA-F]{4}$/.test(this.text.slice(i + 2, i + 6))) throw new NotJson();
+      return 6;
+    }
+    if (kind === '' || !'"\\/bfnrt'.includes(kind)) throw new NotJson();
+    return 2;
+  }
+
+  #number(first: number): void {
+    let i = this.at;
+    const { text } = this;
+    if (first === MINUS) i++;
+    if (text.charCodeAt(i) === ZERO) i++;
+    else i = digits(text, i);
+    if (text.charCodeAt(i) === DOT) i = digits(text, i + 1);
+    const e = text.charCodeAt(i) | 0x20;
+    if (e === 0x65) {
+      const sign = text.charCodeAt(i + 1);
+      i = digits(text, sign === PLUS || sign === MINUS ? i + 2 : i + 1);
+    }
+    this.at = i;
+  }
+
+  #literal(c: number): void {
+    const word = c === 0x74 ? 'true' : c === 0x66 ? 'false' : 'null';
+    if (!this.text.startsWith(word, this.at)) throw new NotJson();
+    this.at += word.length;
+  }
+}
+
+/** Behind the digits at `at`, of which there must be one. */
+function digits(text: string, at: number): number {
+  let i = at;
+  for (let c = text.charCodeAt(i); c >= ZERO && c <= NINE; c = text.charCodeAt(i)) i++;
+  if (i === at) throw new NotJson();
+  return i;
+}

@@ -1,0 +1,253 @@
+/**
+ * From text to messages: one pass that checks the JSON, finds what message.ts describes, and says in words what is
+ * wrong with the rest.
+ */
+import { JsonScanner, MAX_DEPTH, NotJson } from './json-scanner.ts';
+import { elementSpans, type Span } from './json-text.ts';
+import type { Message } from './message.ts';
+
+/** What could not be read as a message, in words for its sender. */
+export interface Malformed {
+  readonly kind: 'malformed';
+  readonly code: 'parse_error' | 'invalid_request';
+  readonly reason: string;
+  /** The id as JSON text where one could be read, else `null`. */
+  readonly id: string;
+}
+
+/** The first character that is not white space tells a batch (MCP 2025-03-26 only) from a message. */
+export const isBatch = (text: string): boolean => /^[ \t\r\n]*\[/.test(text);
+
+/** The messages of a batch, each read on its own; Malformed when the whole is no array of at least one. */
+export function readBatch(text: string): readonly (Message | Malformed)[] | Malformed {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return malformed('parse_error', `The body is not valid JSON: ${(error as Error).message}.`);
+  }
+  const spans = elementSpans(text);
+  if (spans.length === 0)
+    return malformed('invalid_request', 'A batch holds at least one message; found none.');
+  return spans.map(({ start, end }) => readMessage(text.slice(start, end)));
+}
+
+/**
+ * Reads one message. Its text becomes one line, because that is what a stdio server reads: CR and LF outside of
+ * strings become spaces (inside of strings JSON does not allow them).
+ */
+export function readMessage(source: string): Message | Malformed {
+  const scanner = new JsonScanner(source);
+  const found = new Found();
+  try {
+    if (!scanner.openObject()) {
+      scanner.value(0);
+      if (!scanner.atEnd()) throw new NotJson();
+      return malformed('invalid_request', `A JSON-RPC message is an object; found ${shown(source.trim())}.`);
+    }
+    if (!scanner.closesAtOnce()) {
+      do found.member(scanner, scanner.key());
+      while (scanner.more());
+    }
+    if (!scanner.atEnd()) throw new NotJson();
+  } catch (error) {
+    if (error instanceof NotJson) return notJson(source);
+    throw error;
+  }
+  const text = scanner.sawLineBreak ? source.replace(/[\r\n]/g, ' ') : source;
+  return found.asMessage(text);
+}
+
+function notJson(source: string): Malformed {
+  try {
+    JSON.parse(source);
+  } catch (error) {
+    return malformed('parse_error', `The message is not valid JSON: ${(error as Error).message}.`);
+  }
+  return malformed('invalid_request', `The message is nested deeper than ${MAX_DEPTH} levels.`);
+}
+
+/**
+ * What a scan has met. Keys that are looked at may stand there once: of two, one reader would take the first and
+ * another the last.
+ */
+class Found {
+  #jsonrpc: Span | undefined;
+  #id: Span | undefined;
+  #method: Span | undefined;
+  #params: Span | undefined;
+  #result: Span | undefined;
+  #error: Span | undefined;
+  #name: Span | undefined;
+  #uri: Span | undefined;
+  #requestId: Span | undefined;
+  /** `params.progressToken`, and the one in `params._meta`. */
+  #token: Span | undefined;
+  #metaToken: Span | undefined;
+  #twice: string | undefined;
+
+  member(scanner: JsonScanner, key: string): void {
+    switch (key) {
+      case 'id':
+        this.#id = this.#once(this.#id, span(scanner), key);
+        break;
+      case 'jsonrpc':
+        this.#jsonrpc = this.#once(this.#jsonrpc, span(scanner), key);
+        break;
+      case 'method':
+        this.#method = this.#once(this.#method, span(scanner), key);
+        break;
+      case 'params':
+        this.#params = this.#once(this.#params, this.#inParams(scanner), key);
+        break;
+      case 'result':
+        this.#result = this.#once(this.#result, span(scanner), key);
+        break;
+      case 'error':
+        this.#error = this.#once(this.#error, span(scanner), key);
+        break;
+      default:
+        scanner.value(1);
+    }
+  }
+
+  asMessage(text: string): Message | Malformed {
+    const id = cut(text, this.#id);
+    const hasId = isId(text, this.#id);
+    const invalid = (reason: string): Malformed =>
+      malformed('invalid_request', reason, hasId ? id : undefined);
+
+    if (this.#twice !== undefined) {
+      return invalid(`The key "${this.#twice}" stands there twice; a message has each key once.`);
+    }
+    if (stringAt(text, this.#jsonrpc) !== '2.0') {
+      return invalid(`"jsonrpc" must be "2.0"; found ${shown(cut(text, this.#jsonrpc))}.`);
+    }
+    if (this.#method === undefined) return this.#answer(text, id, hasId, invalid);
+    const method = stringAt(text, this.#method);
+    if (method === undefined)
+      return invalid(`"method" must be a string; found ${shown(cut(text, this.#method))}.`);
+    if (this.#id !== undefined && !hasId)
+      return invalid(`"id" must be a string or a number; found ${shown(id)}.`);
+    if (this.#params !== undefined && text[this.#params.start] !== '{') {
+      return invalid(`"params" must be an object; found ${shown(cut(text, this.#params))}.`);
+    }
+    const kind = this.#id === undefined ? 'notification' : 'request';
+    const tokenSpan = kind === 'request' ? this.#metaToken : (this.#token ?? this.#requestId);
+    const isToken = isId(text, tokenSpan);
+    return {
+      kind,
+      text,
+      method,
+      id,
+      target: stringAt(text, this.#name) ?? stringAt(text, this.#uri),
+      token: isToken ? cut(text, tokenSpan) : undefined,
+      idSpan: this.#id,
+      tokenSpan: isToken ? tokenSpan : undefined,
+      payloadSpan: this.#params,
+    };
+  }
+
+  #answer(
+    text: string,
+    id: string | undefined,
+    hasId: boolean,
+    invalid: (reason: string) => Malformed,
+  ): Message | Malformed {
+    const payloadSpan = this.#result ?? this.#error;
+    if (payloadSpan === undefined)
+      return invalid('A message needs "method", "result" or "error"; found none of them.');
+    if (this.#result !== undefined && this.#error !== undefined) {
+      return invalid('A response has "result" or "error"; found both.');
+    }
+    const kind = this.#result === undefined ? 'error' : 'result';
+    if (kind === 'error' && text[payloadSpan.start] !== '{') {
+      return invalid(`"error" must be an object; found ${shown(cut(text, payloadSpan))}.`);
+    }
+    if (kind === 'result' && !hasId)
+      return invalid(`A result needs the "id" of its request; found ${shown(id)}.`);
+    return {
+      kind,
+      text,
+      method: '',
+      id: hasId ? id : undefined,
+      target: undefined,
+      token: undefined,
+      idSpan: hasId ? this.#id : undefined,
+      tokenSpan: undefined,
+      payloadSpan,
+    };
+  }
+
+  #inParams(scanner: JsonScanner): Span {
+    scanner.peek();
+    const start = scanner.at;
+    if (!scanner.openObject()) return span(scanner);
+    if (scanner.closesAtOnce()) return { start, end: scanner.at };
+    do {
+      const key = scanner.key();
+      if (key === 'name') this.#name = this.#once(this.#name, span(scanner), 'params.name');
+      else if (key === 'uri') this.#uri = this.#once(this.#uri, span(scanner), 'params.uri');
+      else if (key === 'progressToken')
+        this.#token = this.#once(this.#token, span(scanner), 'params.progressToken');
+      else if (key === 'requestId')
+        this.#requestId = this.#once(this.#requestId, span(scanner), 'params.requestId');
+      else if (key === '_meta') this.#inMeta(scanner);
+      else scanner.value(2);
+    } while (scanner.more());
+    return { start, end: scanner.at };
+  }
+
+  #inMeta(scanner: JsonScanner): void {
+    if (!scanner.openObject()) {
+      scanner.value(2);
+      return;
+    }
+    if (scanner.closesAtOnce()) return;
+    do {
+      if (scanner.key() === 'progressToken') {
+        this.#metaToken = this.#once(this.#metaToken, span(scanner), 'params._meta.progressToken');
+      } else scanner.value(3);
+    } while (scanner.more());
+  }
+
+  #once(before: Span | undefined, found: Span, key: string): Span {
+    if (before !== undefined) this.#twice ??= key;
+    return found;
+  }
+}
+
+/** Passes over a value and says where it stood. */
+function span(scanner: JsonScanner): Span {
+  scanner.peek();
+  const start = scanner.at;
+  scanner.value(3);
+  return { start, end: scanner.at };
+}
+
+const cut = (text: string, at: Span | undefined): string | undefined => at && text.slice(at.start, at.end);
+
+/** The string that stands there; undefined for anything else. */
+function stringAt(text: string, at: Span | undefined): string | undefined {
+  if (at === undefined || text[at.start] !== '"') return undefined;
+  const inner = text.slice(at.start + 1, at.end - 1);
+  return inner.includes('\\') ? (JSON.parse(`"${inner}"`) as string) : inner;
+}
+
+/** JSON-RPC ids and MCP progress tokens: strings and numbers. */
+function isId(text: string, at: Span | undefined): boolean {
+  if (at === undefined) return false;
+  const first = text.charCodeAt(at.start);
+  return first === 0x22 || first === 0x2d || (first >= 0x30 && first <= 0x39);
+}
+
+/** A value in a sentence, at most a few words of it. */
+function shown(json: string | undefined): string {
+  if (json === undefined) return 'nothing';
+  if (json.startsWith('[')) return 'an array';
+  if (json.startsWith('{')) return 'an object';
+  return json.length > 60 ? `${json.slice(0, 60)}…` : json;
+}
+
+function malformed(code: Malformed['code'], reason: string, id = 'null'): Malformed {
+  return { kind: 'malformed', code, reason, id };
+}
