@@ -26,16 +26,32 @@ export interface GatheredPart {
   readonly value: unknown;
 }
 
+/** All that a worker needs to know; the answer to its `hello`. */
+export interface StartMessage {
+  readonly type: 'start';
+  readonly slot: number;
+  readonly id: string;
+  readonly settings: Settings;
+  readonly sessionSecret: string;
+  /** Where it listens: never 0. */
+  readonly port: number;
+  /** The folder of the relay sockets, `<id>.sock` each. Absolute. */
+  readonly runtimeDir: string;
+}
+
 export type ToWorker =
-  | { type: 'start'; slot: number; id: string; settings: Settings; sessionSecret: string; port: number }
+  | StartMessage
   | { type: 'roster'; members: readonly Member[] }
   /** Stop taking traffic, finish what is in flight, exit 0. `rolling`: a replacement serves already, so sessions may run out the deadline. */
   | { type: 'drain'; deadlineMs: number; rolling: boolean }
-  | { type: 'granted'; seq: number; granted: boolean }
+  /** How many of the `count` that were asked for. */
+  | { type: 'granted'; seq: number; granted: number }
   | { type: 'ask'; seq: number; topic: Topic }
   | { type: 'gathered'; seq: number; parts: readonly GatheredPart[] };
 
 export type ToPrimary =
+  /** It listens to messages from now on; those sent before would be lost. Answered with `start`. */
+  | { type: 'hello' }
   /** Listening and able to serve. */
   | { type: 'ready'; engine: string }
   /** Could not start; the process exits with 1 right after. */

@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+/**
+ * The entry of every process of the bridge: finds out which one this is, and goes. The only reader of the
+ * environment, and the only place that ends a process in words.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { HELP, parseCommandLine } from './cli.ts';
+import { describe } from './config/describe.ts';
+import { type Fault, renderFault } from './config/fault.ts';
+import { type Loaded, type LoadOptions, load } from './config/load.ts';
+import { EXIT_CONFIG, EXIT_FAILED, StartError } from './supervisor/start-error.ts';
+
+async function main(): Promise<number> {
+  const command = parseCommandLine(process.argv.slice(2));
+  if (command.kind === 'help') return say(HELP);
+  if (command.kind === 'version') return say(`${version()}\n`);
+  if (command.kind === 'faults') return refuse(command.faults);
+
+  const loaded = read(command.options);
+  if ('faults' in loaded) return refuse(loaded.faults);
+  const { settings, notes, generatedToken } = loaded;
+  if (command.kind === 'check') return say(describe(settings, notes));
+  if (command.kind === 'reload') {
+    const { sendReload } = await import('./supervisor/send-reload.ts');
+    return say(`${sendReload(settings)}\n`);
+  }
+  const { runPrimary } = await import('./supervisor/primary.ts');
+  const { code, lastLine } = await runPrimary({
+    settings,
+    notes,
+    generatedToken,
+    entry: fileURLToPath(import.meta.url),
+    version: version(),
+    reload: () => read(command.options, generatedToken),
+  });
+  if (lastLine !== undefined) complain(lastLine);
+  return code;
+}
+
+function read(options: LoadOptions, generatedToken?: string): ReturnType<typeof load> {
+  return load({
+    cwd: process.cwd(),
+    environment: process.env,
+    options,
+    ...(generatedToken !== undefined && ({ generatedToken } satisfies Partial<Loaded>)),
+  });
+}
+
+/** Signals to the whole process group (Ctrl-C, a service manager) are the primary's affair; it tells the workers. */
+async function work(): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const)
+    process.on(signal, () => undefined);
+  const [{ createPrimaryLink }, { runWorker }] = await Promise.all([
+    import('./ipc/primary-link.ts'),
+    import('./worker.ts'),
+  ]);
+  const { fleet, start } = await createPrimaryLink(process);
+  await runWorker(fleet, start, process.env);
+}
+
+function say(text: string): number {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  return 0;
+}
+
+function refuse(faults: readonly Fault[]): number {
+  for (const fault of faults) complain(renderFault(fault));
+  return EXIT_CONFIG;
+}
+
+function complain(sentence: string): void {
+  process.stderr.write(`${sentence}\n`);
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}
+
+/** The variable is set by our own primary: under PM2 a process is a cluster worker of somebody else. */
+if (process.env['MCP_BRIDGE_ROLE'] === 'worker') {
+  await work();
+} else {
+  try {
+    process.exit(await main());
+  } catch (error) {
+    complain(
+      error instanceof StartError ? error.message : String(error instanceof Error ? error.stack : error),
+    );
+    process.exit(error instanceof StartError ? error.exitCode : EXIT_FAILED);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * RUNTIME_DIR: the folder of the pid file and of the workers' relay sockets. Whoever can write there can speak to
+ * the workers as one of them, so it belongs to this user alone, and a folder that does not is refused, not repaired:
+ * a mode changed on /tmp by mistake would be worse.
+ */
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { renderFault, shown } from '../config/fault.ts';
+import type { Settings } from '../config/settings.ts';
+import { messageOf } from '../errors.ts';
+import { startTimeOf } from './proc.ts';
+import { EXIT_CONFIG, EXIT_FAILED, StartError } from './start-error.ts';
+
+export interface RuntimeDir {
+  readonly path: string;
+  /** Removes what a dead worker left. */
+  forget(worker: string): void;
+  /** Removes the pid file and all sockets; the folder too, where it was not named by the operator. */
+  leave(): void;
+}
+
+/** A worker id has 10 characters; a socket's path has at most 103 bytes on macOS, 107 on Linux. */
+const SOCKET_NAME_BYTES = '/0123456789.sock'.length;
+const MAX_SOCKET_PATH_BYTES = 103;
+const PID_FILE = 'bridge.pid';
+
+/** Where the bridge on `port` has its folder, whether it is there or not. */
+export function runtimeDirOf({ runtimeDir }: Pick<Settings, 'runtimeDir'>, port: number): string {
+  return runtimeDir ?? join(tmpdir(), `mcp-bridge-${process.getuid?.() ?? userInfo().username}-${port}`);
+}
+
+/** Throws a StartError when the folder cannot be trusted or another bridge has it. */
+export function claimRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: number): RuntimeDir {
+  const path = runtimeDirOf(settings, port);
+  secure(path);
+  writePidFile(path);
+  clearSockets(path);
+  return {
+    path,
+    forget: (worker) => rmSync(join(path, `${worker}.sock`), { force: true }),
+    leave() {
+      clearSockets(path);
+      if (readPid(path)?.pid === process.pid) rmSync(join(path, PID_FILE), { force: true });
+      if (settings.runtimeDir === undefined) removeEmpty(path);
+    },
+  };
+}
+
+export interface Holder {
+  readonly pid: number;
+  readonly alive: boolean;
+}
+
+/** The bridge that the pid file names; undefined when there is none that could be read. */
+export function holderOf(path: string): Holder | undefined {
+  const held = readPid(path);
+  if (held === undefined) return undefined;
+  const isSame = held.pid !== process.pid && startTimeOf(held.pid) === held.startTime;
+  return { pid: held.pid, alive: isSame };
+}
+
+function secure(path: string): void {
+  if (Buffer.byteLength(path) + SOCKET_NAME_BYTES > MAX_SOCKET_PATH_BYTES) {
+    throw fault(
+      path,
+      'too long for Unix sockets',
+      `at most ${MAX_SOCKET_PATH_BYTES - SOCKET_NAME_BYTES} bytes`,
+    );
+  }
+  let stats: Stats;
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    stats = lstatSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const found = code === 'EEXIST' ? 'which is no folder' : `which cannot be made (${messageOf(error)})`;
+    throw fault(path, found, 'a folder of this user');
+  }
+  if (stats.isSymbolicLink()) throw fault(path, 'a symbolic link', 'a real folder');
+  if (!stats.isDirectory()) throw fault(path, 'which is no folder', 'a folder of this user');
+  const uid = process.getuid?.();
+  if (uid !== undefined && stats.uid !== uid) {
+    throw fault(path, `which belongs to user id ${stats.uid}`, `a folder of user id ${uid}`);
+  }
+  if ((stats.mode & 0o077) !== 0 && uid !== undefined) {
+    const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
+    throw fault(path, `whose mode ${mode} lets others in`, 'mode 0700 (a folder for this bridge alone)');
+  }
+}
+
+function fault(path: string, what: string, allowed: string): StartError {
+  const found = `${shown(path)}, ${what}`;
+  return new StartError(
+    renderFault({ file: 'environment', key: 'RUNTIME_DIR', found, allowed: `allowed: ${allowed}` }),
+    EXIT_CONFIG,
+  );
+}
+
+/** The pid, and the start time that tells it from a later process of the same number. */
+interface PidFile {
+  readonly pid: number;
+  readonly startTime: string | undefined;
+}
+
+function writePidFile(path: string): void {
+  const file = join(path, PID_FILE);
+  const text = `${process.pid}\n${startTimeOf(process.pid)}\n`;
+  const holder = holderOf(path);
+  if (holder?.alive) {
+    throw new StartError(
+      `Another bridge (pid ${holder.pid}) uses ${path}. Stop it, or give this one a RUNTIME_DIR of its own.`,
+      EXIT_FAILED,
+    );
+  }
+  rmSync(file, { force: true });
+  try {
+    // Exclusive: of two bridges that start together, one finds the other's file here.
+    writeFileSync(file, text, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    throw new StartError(`Cannot write ${file}: ${messageOf(error)}.`, EXIT_FAILED, error);
+  }
+}
+
+function readPid(path: string): PidFile | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(path, PID_FILE), 'utf8');
+  } catch {
+    return undefined;
+  }
+  const [pid, startTime] = text.split('\n');
+  return /^[1-9]\d{0,9}$/.test(pid ?? '') ? { pid: Number(pid), startTime } : undefined;
+}
+
+function clearSockets(path: string): void {
+  for (const name of readdirSync(path)) {
+    if (name.endsWith('.sock')) rmSync(join(path, name), { force: true });
+  }
+}
+
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+  }
+}
