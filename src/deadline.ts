@@ -28,19 +28,31 @@ export function within<T>(promise: Promise<T>, ms: number, late: () => Error): P
   });
 }
 
-export interface Expirable {
+/** What has a deadline; it is itself the link of the list that it waits in. */
+export abstract class Expirable {
+  /** Monotonic; set by Deadlines. */
+  expiresAt = 0;
+  before: Expirable = this;
+  after: Expirable = this;
+
   /** Called once, when the time is over and `cancel` was not called. */
-  expire(): void;
+  abstract expire(): void;
+}
+
+/** The ring that holds a queue together. */
+class Ring extends Expirable {
+  override expire(): void {
+    throw new TypeError('the ring of a queue never expires');
+  }
 }
 
 /**
  * Deadlines of equal length, of which nearly all are cancelled before they end (one per request in flight).
- * Entries of one length expire in the order in which they were set, so a Set in insertion order is the queue:
- * setting, refreshing and cancelling cost a Set operation each, and one interval serves them all. Late by at
- * most `resolutionMs`.
+ * Entries of one length expire in the order in which they were set, so each length has a queue: setting,
+ * refreshing and cancelling move a link, and one interval serves them all. Late by at most `resolutionMs`.
  */
 export class Deadlines {
-  readonly #queues = new Map<number, Map<Expirable, number>>();
+  readonly #queues = new Map<number, Ring>();
   readonly #interval: NodeJS.Timeout;
 
   constructor(resolutionMs = 100) {
@@ -48,20 +60,24 @@ export class Deadlines {
     this.#interval.unref();
   }
 
-  /** Starts, or starts again, the deadline of `entry`. */
-  set(entry: Expirable, lengthMs: number): void {
-    let queue = this.#queues.get(lengthMs);
-    if (queue === undefined) {
-      queue = new Map();
-      this.#queues.set(lengthMs, queue);
-    } else {
-      queue.delete(entry);
+  /** Starts, or starts again, the deadline of `entry`. `nowMs` is the monotonic time, for callers that have it. */
+  set(entry: Expirable, lengthMs: number, nowMs = now()): void {
+    let ring = this.#queues.get(lengthMs);
+    if (ring === undefined) {
+      ring = new Ring();
+      this.#queues.set(lengthMs, ring);
     }
-    queue.set(entry, now() + lengthMs);
+    unlink(entry);
+    entry.expiresAt = nowMs + lengthMs;
+    entry.before = ring.before;
+    entry.after = ring;
+    ring.before.after = entry;
+    ring.before = entry;
   }
 
-  cancel(entry: Expirable, lengthMs: number): void {
-    this.#queues.get(lengthMs)?.delete(entry);
+  /** No-op for an entry that has no deadline. */
+  cancel(entry: Expirable): void {
+    unlink(entry);
   }
 
   close(): void {
@@ -71,12 +87,18 @@ export class Deadlines {
 
   #sweep(): void {
     const time = now();
-    for (const queue of this.#queues.values()) {
-      for (const [entry, expiresAt] of queue) {
-        if (expiresAt > time) break;
-        queue.delete(entry);
-        entry.expire();
+    for (const ring of this.#queues.values()) {
+      for (let first = ring.after; first !== ring && first.expiresAt <= time; first = ring.after) {
+        unlink(first);
+        first.expire();
       }
     }
   }
+}
+
+function unlink(entry: Expirable): void {
+  entry.before.after = entry.after;
+  entry.after.before = entry.before;
+  entry.before = entry;
+  entry.after = entry;
 }

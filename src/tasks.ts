@@ -6,6 +6,7 @@ import { Piscina } from 'piscina';
 import { LARGE_MESSAGE_BYTES } from './protocol/large.ts';
 import type { Message } from './protocol/message.ts';
 import { type Malformed, readMessage } from './protocol/read-message.ts';
+import { textOf } from './protocol/utf8.ts';
 
 export type ReadResult = Message | Malformed;
 
@@ -31,7 +32,7 @@ export function createTasks(maxThreads: number): Tasks {
     readMessage(source) {
       if (typeof source === 'string') return readMessage(source);
       if (source.byteLength <= LARGE_MESSAGE_BYTES) {
-        return readMessage(Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString());
+        return readMessage(textOf(source));
       }
       threads ??= new Piscina({
         filename: MESSAGES_TASK.href,

@@ -51,6 +51,7 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
         streams.delete(exchange);
         const { route, requestId, request } = exchange;
         record(route, request.method, status, durationMs / 1000);
+        if (!log.isLevelEnabled('debug')) return;
         log.debug({ route, method: request.method, status, durationMs, requestId }, 'request');
       },
     },

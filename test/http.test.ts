@@ -46,9 +46,9 @@ class WatchedDeadlines extends Deadlines {
     this.#onSet?.();
   }
 
-  override cancel(entry: Expirable, lengthMs: number): void {
+  override cancel(entry: Expirable): void {
     this.pending.delete(entry);
-    super.cancel(entry, lengthMs);
+    super.cancel(entry);
   }
 
   /** Resolves when a deadline is set that was not yet. */

@@ -6,6 +6,7 @@ import { move, transferableSymbol, valueSymbol } from 'piscina';
 import type { Span } from '../src/protocol/json-text.ts';
 import type { Message } from '../src/protocol/message.ts';
 import { type Malformed, readMessage } from '../src/protocol/read-message.ts';
+import { asBuffer, textOf } from '../src/protocol/utf8.ts';
 
 export default function readLargeMessage(bytes: Uint8Array<ArrayBuffer>): unknown {
   const message = readLarge(bytes);
@@ -15,8 +16,8 @@ export default function readLargeMessage(bytes: Uint8Array<ArrayBuffer>): unknow
 
 /** `readMessage` on bytes: CR and LF outside of strings become spaces in place. */
 export function readLarge(bytes: Uint8Array): Message | Malformed {
-  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const message = readMessage(source.toString());
+  const source = asBuffer(bytes);
+  const message = readMessage(textOf(source));
   if (message.kind === 'malformed') return message;
 
   for (const code of [0x0a, 0x0d]) {

@@ -3,8 +3,10 @@
  * cut in the middle is never delivered.
  */
 import { isUtf8 } from 'node:buffer';
+import { Expirable } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
+import { asBuffer, decodeUtf8 } from '../protocol/utf8.ts';
 import type { BodySink, Exchange } from './exchange.ts';
 import { type ErrorShape, errorAnswer, sendError } from './send-error.ts';
 
@@ -35,7 +37,7 @@ export function readBody(
   if (Number(exchange.request.headers.get('content-length')) > rules.maxBytes) reader.refuse();
 }
 
-class BodyReader implements BodySink {
+class BodyReader extends Expirable implements BodySink {
   readonly #exchange: Exchange;
   readonly #rules: BodyRules;
   readonly #done: (body: string | Uint8Array) => void;
@@ -43,10 +45,9 @@ class BodyReader implements BodySink {
   #bytes = 0;
   #discarded = 0;
   #state: 'reading' | 'discarding' | 'over' = 'reading';
-  /** Length of the deadline that is set, if one is. */
-  #deadlineMs: number | undefined;
 
   constructor(exchange: Exchange, rules: BodyRules, done: (body: string | Uint8Array) => void) {
+    super();
     this.#exchange = exchange;
     this.#rules = rules;
     this.#done = done;
@@ -70,7 +71,7 @@ class BodyReader implements BodySink {
   }
 
   /** A sender that is too slow is cut off; one that goes on after a refusal has the answer already. */
-  expire(): void {
+  override expire(): void {
     const refused = this.#state === 'discarding';
     this.#over();
     if (refused) this.#exchange.end();
@@ -119,9 +120,9 @@ class BodyReader implements BodySink {
       return;
     }
     // Most bodies come in one piece.
-    const bytes = parts === undefined ? asBuffer(last) : Buffer.concat([...parts, last], size);
-    if (isUtf8(bytes)) this.#done(bytes.toString());
-    else this.#refuseEncoding();
+    const text = decodeUtf8(parts === undefined ? asBuffer(last) : Buffer.concat([...parts, last], size));
+    if (text === undefined) this.#refuseEncoding();
+    else this.#done(text);
   }
 
   #refuseEncoding(): void {
@@ -133,17 +134,12 @@ class BodyReader implements BodySink {
   }
 
   #setDeadline(lengthMs: number): void {
-    this.#deadlineMs = lengthMs;
     this.#exchange.context.deadlines.set(this, lengthMs);
   }
 
   #over(): void {
     this.#state = 'over';
     this.#parts = undefined;
-    if (this.#deadlineMs !== undefined) this.#exchange.context.deadlines.cancel(this, this.#deadlineMs);
-    this.#deadlineMs = undefined;
+    this.#exchange.context.deadlines.cancel(this);
   }
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -3,32 +3,83 @@
  * see an Exchange, the only user of a RawResponse.
  */
 
+/** Fields that are looked at on every request; each has its place, so that finding one compares no strings. */
+const KNOWN_FIELDS: readonly string[] = [
+  'host',
+  'origin',
+  'authorization',
+  'content-type',
+  'content-length',
+  'accept',
+  'mcp-session-id',
+  'mcp-protocol-version',
+  'x-request-id',
+];
+
+const PLACES: ReadonlyMap<string, number> = new Map(KNOWN_FIELDS.map((name, place) => [name, place]));
+
 /** Header fields of one request as they came, names in lower case, duplicates kept. */
 export class HeaderList {
-  /** name, value, name, value … */
-  readonly #flat: string[] = [];
+  /** The first value of each known field. */
+  readonly #known: (string | undefined)[] = [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ];
+  /** All others: name, value, name, value … */
+  #others: string[] | undefined;
+  #twice: string | undefined;
 
   add(name: string, value: string): void {
-    this.#flat.push(name, value);
+    const place = PLACES.get(name);
+    if (place === undefined) this.#addOther(name, value);
+    else if (this.#known[place] === undefined) this.#known[place] = value;
+    else this.#again(place, name, value);
   }
 
   /** The first value of `name` (lower case). */
   get(name: string): string | undefined {
-    const flat = this.#flat;
-    for (let i = 0; i < flat.length; i += 2) if (flat[i] === name) return flat[i + 1];
+    const place = PLACES.get(name);
+    if (place !== undefined) return this.#known[place];
+    const others = this.#others;
+    if (others === undefined) return undefined;
+    for (let i = 0; i < others.length; i += 2) if (others[i] === name) return others[i + 1];
     return undefined;
   }
 
-  /** How often `name` (lower case) was sent. */
-  count(name: string): number {
-    let count = 0;
-    for (let i = 0; i < this.#flat.length; i += 2) if (this.#flat[i] === name) count++;
-    return count;
+  /**
+   * A field that was sent more than once and must not be: two of them would mean one thing to a proxy before us and
+   * another to us.
+   */
+  get sentTwice(): string | undefined {
+    return this.#twice;
   }
 
   *entries(): IterableIterator<readonly [name: string, value: string]> {
-    for (let i = 0; i < this.#flat.length; i += 2)
-      yield [this.#flat[i] as string, this.#flat[i + 1] as string];
+    for (const [place, name] of KNOWN_FIELDS.entries()) {
+      const value = this.#known[place];
+      if (value !== undefined) yield [name, value];
+    }
+    const others = this.#others ?? [];
+    for (let i = 0; i < others.length; i += 2) yield [others[i] as string, others[i + 1] as string];
+  }
+
+  #again(place: number, name: string, value: string): void {
+    // A list may come in several fields (RFC 9110, section 5.3), and proxies add request ids to those of others.
+    if (name === 'accept') this.#known[place] += `, ${value}`;
+    else if (name === 'x-request-id') return;
+    else if (name === 'content-length' || this.#twice === undefined) this.#twice = name;
+  }
+
+  #addOther(name: string, value: string): void {
+    this.#others ??= [];
+    this.#others.push(name, value);
   }
 }
 

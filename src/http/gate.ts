@@ -27,17 +27,6 @@ export interface Gate extends Authenticator {
   allowHost(host: string): void;
 }
 
-/** Two of these would mean one thing to a proxy before us and another to us. */
-const SINGLE_HEADERS = [
-  'host',
-  'origin',
-  'authorization',
-  'content-type',
-  'content-length',
-  'mcp-session-id',
-  'mcp-protocol-version',
-];
-
 export function createGate(settings: GateSettings, deps: AuthDeps): Gate {
   const hosts = createHostCheck(settings.allowedHosts);
   const cors = createCors(settings.allowedOrigins, settings.loopbackOrigins);
@@ -45,10 +34,11 @@ export function createGate(settings: GateSettings, deps: AuthDeps): Gate {
     ...createAuthenticator(settings, deps),
     check(request) {
       const { headers } = request;
-      for (const name of SINGLE_HEADERS) {
-        if (headers.count(name) > 1) {
-          throw new BridgeError('invalid_request', `The header "${name}" was sent more than once.`);
-        }
+      if (headers.sentTwice !== undefined) {
+        throw new BridgeError(
+          'invalid_request',
+          `The header "${headers.sentTwice}" was sent more than once.`,
+        );
       }
       hosts.check(headers);
       return cors.check(headers.get('origin'));

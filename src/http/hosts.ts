@@ -38,7 +38,7 @@ export function createHostCheck(allowed: readonly string[] | undefined): HostChe
           `The host "${name}" is not one that this bridge answers to (ALLOWED_HOSTS).`,
         );
       }
-      if (names !== undefined && passed.size < 64) passed.add(host);
+      if (passed.size < 64) passed.add(host);
     },
     allow(host) {
       names?.add(hostName(host) ?? host.toLowerCase());

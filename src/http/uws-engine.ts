@@ -79,11 +79,9 @@ function listener(uws: UwsModule, app: { close(): unknown }, socket: us_listen_s
 function serve(res: HttpResponse, req: HttpRequest, handler: RequestHandler): void {
   const headers = new HeaderList();
   let headBytes = 0;
-  let lengths = 0;
   req.forEach((name, value) => {
     headers.add(name, value);
     headBytes += name.length + value.length;
-    if (name === 'content-length') lengths++;
   });
   const path = req.getUrl();
   // Typed as a string, but undefined when the target has no `?`.
@@ -91,7 +89,7 @@ function serve(res: HttpResponse, req: HttpRequest, handler: RequestHandler): vo
   const method = req.getCaseSensitiveMethod();
   const response = new UwsResponse(res, method === 'HEAD');
   // uWebSockets.js takes the first of several lengths; a proxy before us may have taken the last.
-  if (lengths > 1) response.end(400, [], '', true);
+  if (headers.sentTwice === 'content-length') response.end(400, [], '', true);
   // Its own limit holds only for a head that comes in several reads.
   else if (headBytes + path.length + query.length > MAX_HEAD_BYTES) response.end(431, [], '', true);
   else handler(new UwsRequest(method, path, query, headers, response), response);

@@ -5,6 +5,8 @@ import type { ToolFilter } from '../config/settings.ts';
 
 export class ToolGate {
   readonly #filters: readonly CompiledFilter[];
+  /** Whether nothing is filtered, so that lists need not be looked at. */
+  readonly isOpen: boolean;
 
   /** A tool must pass every filter. */
   constructor(filters: readonly ToolFilter[]) {
@@ -12,15 +14,12 @@ export class ToolGate {
       allow: allow?.map(compile),
       deny: deny?.map(compile),
     }));
-  }
-
-  /** Whether nothing is filtered, so that lists need not be looked at. */
-  get isOpen(): boolean {
-    return this.#filters.every(({ allow, deny }) => allow === undefined && deny === undefined);
+    this.isOpen = filters.every(({ allow, deny }) => allow === undefined && deny === undefined);
   }
 
   /** `name` undefined: a call that names no tool passes only where nothing is filtered. */
   allows(name: string | undefined): boolean {
+    if (this.isOpen) return true;
     return this.#filters.every(({ allow, deny }) => {
       if (allow === undefined && deny === undefined) return true;
       if (name === undefined || deny?.some((pattern) => pattern.test(name))) return false;

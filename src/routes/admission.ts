@@ -8,6 +8,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Principal } from '../http/principal.ts';
 import { sendError } from '../http/send-error.ts';
 import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
+import { textOf } from '../protocol/utf8.ts';
 
 /** Calls `next` at once where the principal is known at once. */
 export function whenKnown(
@@ -46,5 +47,5 @@ export function admit(server: string, { servers }: Principal): string {
 /** A body as `readBody` gives it, from the bytes that another worker sent. */
 export function relayedBody(bytes: Uint8Array): string | Uint8Array {
   if (bytes.byteLength > LARGE_MESSAGE_BYTES) return bytes;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  return textOf(bytes);
 }

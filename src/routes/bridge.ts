@@ -15,6 +15,7 @@ import type { Pool } from '../pool/pool.ts';
 import { type Message, parsePayload, payloadOf } from '../protocol/message.ts';
 import { needsOwnChild, needsSession } from '../protocol/methods.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
+import { textOf } from '../protocol/utf8.ts';
 import type { Relay } from '../shard/relay.ts';
 import type { Asker, Connection } from '../upstream/connection.ts';
 import { readAdmitted, relayedBody } from './admission.ts';
@@ -130,9 +131,7 @@ function attempt(reply: Reply, action: () => void): void {
 }
 
 function asText(body: string | Uint8Array): string {
-  return typeof body === 'string'
-    ? body
-    : Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
+  return typeof body === 'string' ? body : textOf(body);
 }
 
 function run(call: BridgeCall, child: Child | Promise<Child>, tools: ToolGate, reply: Reply): void {

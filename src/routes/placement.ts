@@ -32,7 +32,10 @@ export function createPlacement(roster: Roster, self: string): Placement {
       return other(rank(id, holders(server))[0]?.id);
     },
     ofScope(server, principal) {
-      if (server.isolation !== 'shared') {
+      if (server.isolation === 'shared') {
+        const everywhere = server.instances === 0 || server.instances >= roster.size;
+        if (everywhere && roster.isReady(self)) return undefined;
+      } else {
         return other(roster.owners(`${principal} ${server.name}`, 1)[0]?.id);
       }
       const able = holders(server);

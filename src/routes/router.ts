@@ -28,16 +28,16 @@ export interface RouterDeps {
 export function createRouter(deps: RouterDeps): (request: RawRequest, response: RawResponse) => void {
   const { gate, context, failed } = deps;
   const exact = new Map<string, Route>();
-  const prefixed = new Map<string, Route>();
+  const prefixed: (readonly [prefix: string, route: Route])[] = [];
   for (const route of deps.routes) {
     const colon = route.label.indexOf(':');
     if (colon === -1) exact.set(route.label, route);
-    else prefixed.set(route.label.slice(0, colon), route);
+    else prefixed.push([route.label.slice(0, colon), route]);
   }
 
   const find = (path: string): Route | undefined => {
-    const slash = path.indexOf('/', 1);
-    return slash === -1 ? exact.get(path) : (prefixed.get(path.slice(0, slash + 1)) ?? exact.get(path));
+    for (const [prefix, route] of prefixed) if (path.startsWith(prefix)) return route;
+    return exact.get(path);
   };
 
   const refuse = (exchange: Exchange, thrown: unknown, shape: ErrorShape): void => {

@@ -24,6 +24,10 @@ export class Roster {
     return this.#byId.get(id);
   }
 
+  isReady(id: string): boolean {
+    return this.#byId.get(id)?.state === 'ready';
+  }
+
   countByState(): Record<WorkerState, number> {
     const counts = { booting: 0, ready: 0, draining: 0 };
     for (const { state } of this.#byId.values()) counts[state]++;

@@ -5,7 +5,7 @@
  *
  * MCP basic protocol: "Requests", "Responses", utilities "Cancellation", "Progress", "Ping".
  */
-import { type Deadlines, type Expirable, now } from '../deadline.ts';
+import { type Deadlines, Expirable, now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Logger } from '../log.ts';
@@ -45,7 +45,7 @@ const QUEUE_FACTOR = 8;
 /** Bytes that a server may leave in its stdin before further requests are refused. */
 const MAX_BACKLOG_BYTES = 67_108_864;
 
-class Pending implements Expirable {
+class Pending extends Expirable {
   readonly id: number;
   readonly message: Message;
   readonly asker: Asker;
@@ -53,13 +53,14 @@ class Pending implements Expirable {
   readonly #timedOut: (pending: Pending) => void;
 
   constructor(id: number, message: Message, asker: Asker, timedOut: (pending: Pending) => void) {
+    super();
     this.id = id;
     this.message = message;
     this.asker = asker;
     this.#timedOut = timedOut;
   }
 
-  expire(): void {
+  override expire(): void {
     this.#timedOut(this);
   }
 }
@@ -107,7 +108,7 @@ export class Connection implements TransportListener {
       throw new BridgeError('at_limit', `Server "${server}" does not read its input; no more is sent to it.`);
     }
     const pending = new Pending(this.#nextId++, message, asker, this.#timedOut);
-    deadlines.set(pending, timeoutMs);
+    deadlines.set(pending, timeoutMs, pending.startedAt);
     if (this.#sent.size < maxConcurrent) this.#send(pending);
     else this.#waiting.set(pending.id, pending);
     return pending.id;
@@ -157,7 +158,7 @@ export class Connection implements TransportListener {
   #settle(pending: Pending, outcome: Outcome): void {
     const wasSent = this.#sent.delete(pending.id);
     if (!wasSent) this.#waiting.delete(pending.id);
-    this.#deps.deadlines.cancel(pending, this.#deps.timeoutMs);
+    this.#deps.deadlines.cancel(pending);
     this.#deps.finished(pending.message.method, outcome, (now() - pending.startedAt) / 1000);
     if (wasSent && this.#waiting.size > 0 && this.#closedBy === undefined) this.#sendNext();
   }

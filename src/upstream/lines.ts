@@ -49,7 +49,8 @@ export class LineSplitter {
   }
 
   #emit(line: Buffer): void {
-    const length = line.length > 0 && line[line.length - 1] === CR ? line.length - 1 : line.length;
-    if (length > 0) this.#line(line.subarray(0, length));
+    if (line.length === 0) return;
+    if (line[line.length - 1] !== CR) this.#line(line);
+    else if (line.length > 1) this.#line(line.subarray(0, -1));
   }
 }

@@ -4,6 +4,7 @@
  */
 import { RPC } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
+import { textOf } from '../protocol/utf8.ts';
 
 /** One message, given in parts, as the text that goes into an HTTP body or a WebSocket frame. */
 export function wholeText(message: Chunk | readonly Chunk[]): string {
@@ -40,7 +41,3 @@ export const noAnswer = (sentence: string): RpcError => ({
   message: sentence,
   data: { code: 'server_error' },
 });
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
-}
