@@ -55,8 +55,9 @@ async function work(): Promise<void> {
     import('./ipc/primary-link.ts'),
     import('./worker.ts'),
   ]);
-  const { fleet, start } = await createPrimaryLink(process);
-  await runWorker(fleet, start, process.env);
+  const link = await createPrimaryLink(process);
+  if (link === undefined) process.exit(EXIT_FAILED);
+  await runWorker(link.fleet, link.start, process.env);
 }
 
 function say(text: string): number {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { GatheredPart } from '../src/ipc/messages.ts';
 import { renderMetrics } from '../src/metrics/merge.ts';
+import { groupRuns } from './fixtures/fleet/group-runs.ts';
 import { isAlive, startFleet } from './fixtures/fleet/harness.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -208,23 +209,3 @@ test('a rolling restart whose replacement fails keeps the old workers', LIMIT, a
     ],
   );
 });
-
-/** A zombie that nobody reaps yet still answers to signals; it does not run. */
-function groupRuns(pgid: number): boolean {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .some((pid) => {
-      const fields = statOf(pid);
-      return fields[2] === String(pgid) && fields[0] !== 'Z';
-    });
-}
-
-/** State, parent, process group … as proc(5) has them after the command; empty when the process is gone. */
-function statOf(pid: string): readonly string[] {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return [];
-  }
-}

@@ -20,9 +20,9 @@ export type Channel = Pick<NodeJS.Process, 'on' | 'prependListener' | 'off' | 'c
 /** The primary answers a gather within about one second; past this it stands still or is gone. */
 const GATHER_MS = 3_000;
 
-/** Resolves with the primary's first message. Rejects when the primary is gone before. */
-export function createPrimaryLink(channel: Channel): Promise<PrimaryLink> {
-  return new Promise((resolve, reject) => {
+/** Resolves when the primary has said what to do; with undefined when it was gone before. Never rejects. */
+export function createPrimaryLink(channel: Channel): Promise<PrimaryLink | undefined> {
+  return new Promise((resolve) => {
     let fleet: ChannelFleet | undefined;
     channel.on('message', (message: ToWorker) => {
       if (message.type !== 'start') return fleet?.receive(message);
@@ -32,7 +32,7 @@ export function createPrimaryLink(channel: Channel): Promise<PrimaryLink> {
     // First in line, because node:cluster's own listener would end this process on the spot, children unended.
     channel.prependListener('disconnect', () => {
       if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
-      if (fleet === undefined) reject(new Error('The primary was gone before this worker started.'));
+      if (fleet === undefined) resolve(undefined);
       else fleet.orphan();
     });
     // node:cluster listens to 'message' from the start, so node does not keep what comes before our own listener.

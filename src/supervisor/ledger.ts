@@ -2,7 +2,7 @@
  * The process groups that each worker's children lead. A worker stops its own children; the ledger is for a worker
  * that died and cannot: then nothing it started may stay behind, grandchildren included.
  */
-import { pause } from '../deadline.ts';
+import { setTimeout as wait } from 'node:timers/promises';
 import { isSignalable, startTimeOf } from './proc.ts';
 
 export interface Ledger {
@@ -69,6 +69,7 @@ function signal({ pgid }: Group, name: 'SIGTERM' | 'SIGKILL'): void {
   }
 }
 
+/** These waits keep the process alive, unlike `pause`: the primary must not end before its work is done. */
 async function gone(groups: readonly Group[], ms: number): Promise<void> {
-  for (let waited = 0; waited < ms && groups.some(isLeft); waited += LOOK_MS) await pause(LOOK_MS);
+  for (let waited = 0; waited < ms && groups.some(isLeft); waited += LOOK_MS) await wait(LOOK_MS);
 }

@@ -4,8 +4,8 @@
  * listens there, in whatever way.
  */
 import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { renderFault, shown } from '../config/fault.ts';
-import { pause } from '../deadline.ts';
 import { EXIT_CONFIG, EXIT_FAILED, StartError } from './start-error.ts';
 
 export interface PortWish {
@@ -32,7 +32,7 @@ export async function claimPort(wish: PortWish): Promise<number> {
     if (holder !== 'dead' || waitedMs >= LEAVING_MS) {
       throw refusal(wish, answer, typeof holder === 'object' ? holder.pid : undefined);
     }
-    await pauseAlive(LOOK_MS);
+    await wait(LOOK_MS);
   }
 }
 
@@ -45,13 +45,6 @@ function probe({ host, port }: PortWish): Promise<number | NodeJS.ErrnoException
       server.close(() => resolve(claimed));
     });
   });
-}
-
-/** `pause` alone would let the process end: nothing else is running yet. */
-async function pauseAlive(ms: number): Promise<void> {
-  const keep = setInterval(() => undefined, ms);
-  await pause(ms);
-  clearInterval(keep);
 }
 
 function refusal(

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { startTimeOf } from './proc.ts';
+import { claimRuntimeDir, holderOf, runtimeDirOf } from './runtime-dir.ts';
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'runtime-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+test('the default folder is short and derived from user and port', () => {
+  const path = runtimeDirOf({}, 3000);
+  assert.equal(path, join(tmpdir(), `mcp-bridge-${process.getuid?.()}-3000`));
+});
+
+test('it is made for this user alone, cleared of dead sockets, and left empty', (t) => {
+  const path = join(folder(t), 'run');
+  mkdirSync(path, { mode: 0o700 });
+  writeFileSync(join(path, 'dead.sock'), '');
+  writeFileSync(join(path, 'kept'), '');
+  const claimed = claimRuntimeDir({ runtimeDir: path }, 1);
+  assert.equal(statSync(path).mode & 0o777, 0o700);
+  assert.deepEqual(readdirSync(path), ['bridge.pid', 'kept']);
+  writeFileSync(join(path, 'worker.sock'), '');
+  claimed.forget('worker');
+  assert.equal(existsSync(join(path, 'worker.sock')), false);
+  claimed.leave();
+  assert.deepEqual(readdirSync(path), ['kept']);
+});
+
+test('the pid file tells a living bridge from a later process of the same number', (t) => {
+  const path = folder(t);
+  const write = (startTime: string | undefined): void =>
+    writeFileSync(join(path, 'bridge.pid'), `${process.ppid}\n${startTime}\n`);
+  assert.equal(holderOf(path), undefined);
+  write(startTimeOf(process.ppid));
+  assert.deepEqual(holderOf(path), { pid: process.ppid, alive: true });
+  assert.throws(
+    () => claimRuntimeDir({ runtimeDir: path }, 1),
+    /^StartError: Another bridge \(pid \d+\) uses /,
+  );
+  write('1');
+  assert.deepEqual(holderOf(path), { pid: process.ppid, alive: false });
+  claimRuntimeDir({ runtimeDir: path }, 1).leave();
+});
+
+test('a folder that others can enter is refused, not repaired', (t) => {
+  const path = folder(t);
+  chmodSync(path, 0o755);
+  assert.throws(() => claimRuntimeDir({ runtimeDir: path }, 1), {
+    exitCode: 78,
+    message: /whose mode 0755 lets others in/,
+  });
+  assert.equal(statSync(path).mode & 0o777, 0o755);
+});
+
+test('a symbolic link, a file and a path too long for sockets are refused', (t) => {
+  const path = folder(t);
+  symlinkSync(path, join(path, 'link'));
+  writeFileSync(join(path, 'file'), '');
+  const refused = (runtimeDir: string, message: RegExp): void =>
+    assert.throws(() => claimRuntimeDir({ runtimeDir }, 1), { exitCode: 78, message });
+  refused(join(path, 'link'), /a symbolic link; allowed: a real folder$/);
+  refused(join(path, 'file'), /which is no folder/);
+  refused(join(path, 'x'.repeat(100)), /too long for Unix sockets/);
+});
