@@ -74,7 +74,8 @@ async function runScenario(scenario: Scenario, lab: Lab): Promise<ScenarioReport
   try {
     report = { name, title, ...(await scenario.run(lab)) };
   } catch (error) {
-    report = { name, title, ...nothing, failure: (error as Error).message };
+    const failure = `${(error as Error).message}\n${lab.logTails()}`;
+    report = { name, title, ...nothing, failure };
   }
   try {
     await lab.clear();

@@ -37,6 +37,11 @@ export class Lab implements Ground {
     return once;
   }
 
+  /** The ends of the logs of what runs: what to read when a scenario failed. */
+  logTails(): string {
+    return [...this.#running].map((running) => `log of ${running.pid}:\n${running.logTail()}\n`).join('');
+  }
+
   /** Stops what was started and still runs. Rejects when something had to be killed. */
   async clear(): Promise<void> {
     const stops = await Promise.allSettled([...this.#running].map((running) => running.stop()));

@@ -4,17 +4,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { echoCalls, largeCall } from '../load/calls.ts';
 import type { LoadResult } from '../load/plan.ts';
+import { startSteady } from '../load/steady.ts';
 import { alternate, type Contender, contender } from '../measure.ts';
 import { gatewayPids, rssMib } from '../proc.ts';
 import { atLeast, atMost, CONNECTIONS, pick, type Scenario } from '../scenario.ts';
 import { startBridge } from '../targets/bridge.ts';
-import { post } from '../targets/session.ts';
-import { CHILD_MARK, type Target } from '../targets/target.ts';
+import { CHILD_MARK } from '../targets/target.ts';
 
 const BYTES = 5_000_000;
 const PER_SECOND = 20;
-/** More would only queue in this process. */
-const MAX_PENDING = 20;
 const SETTLE_MS = 10_000;
 /** What a heap may keep for next time. */
 const KEPT_MIB = 64;
@@ -30,16 +28,18 @@ export const largeBesideSmall: Scenario = {
     await alone.drive(1);
     const rssBefore = rss();
 
+    const { port, headers } = bridge;
+    const largePlan = { port, headers, path: '/mcp/large', ask: largeCall(BYTES) };
     const tally = { large: 0, seconds: 0 };
     const beside: Contender = {
       ...alone,
       name: 'bridge, small calls beside large',
       async drive(seconds): Promise<LoadResult> {
-        const large = startLarge(bridge);
+        const large = startSteady(largePlan, { perSecond: PER_SECOND, minBytes: BYTES });
         const result = await alone.drive(seconds);
-        const { received, errors, sample } = await large.stop();
+        const { received, seconds: spent, errors, sample } = await large.stop();
         tally.large += received;
-        tally.seconds += result.seconds;
+        tally.seconds += spent;
         return {
           ...result,
           errors: result.errors + errors,
@@ -64,39 +64,3 @@ export const largeBesideSmall: Scenario = {
     };
   },
 };
-
-interface LargeLoad {
-  stop(): Promise<{ readonly received: number; readonly errors: number; readonly sample: string }>;
-}
-
-/** Asks for a large result every 50 ms, unless too many are on their way. */
-function startLarge(bridge: Target): LargeLoad {
-  const { body } = largeCall(BYTES);
-  const pending = new Set<Promise<void>>();
-  let received = 0;
-  let errors = 0;
-  let sample = '';
-  const fetchOne = async (): Promise<void> => {
-    try {
-      const response = await post(bridge, '/mcp/large', body);
-      const bytes = (await response.arrayBuffer()).byteLength;
-      if (response.status !== 200 || bytes < BYTES) throw new Error(`${response.status}, ${bytes} bytes`);
-      received++;
-    } catch (error) {
-      errors++;
-      if (sample === '') sample = `large result: ${(error as Error).message}`;
-    }
-  };
-  const timer = setInterval(() => {
-    if (pending.size >= MAX_PENDING) return;
-    const one: Promise<void> = fetchOne().finally(() => pending.delete(one));
-    pending.add(one);
-  }, 1000 / PER_SECOND);
-  return {
-    async stop() {
-      clearInterval(timer);
-      await Promise.all(pending);
-      return { received, errors, sample };
-    },
-  };
-}

@@ -6,12 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from '../lab.ts';
 import { echoCalls } from '../load/calls.ts';
 import { Latencies } from '../load/latencies.ts';
-import { isRight } from '../load/plan.ts';
+import { openOn } from '../load/open-sessions.ts';
+import { isRight, wireRequest } from '../load/plan.ts';
+import { Wire } from '../load/wire.ts';
 import type { Figures } from '../measure.ts';
 import { cpuSeconds, gatewayPids, rssMib } from '../proc.ts';
 import { atMost, pick, type Scenario } from '../scenario.ts';
 import { startBridge } from '../targets/bridge.ts';
-import { closeSession, openSession, post } from '../targets/session.ts';
+import { closeSession, openSession } from '../targets/session.ts';
 import { CHILD_MARK, type Target } from '../targets/target.ts';
 
 const PER_SECOND = 20;
@@ -50,21 +52,25 @@ async function openSteadily(
   const seconds = Math.max(lab.seconds, MIN_SECONDS);
   lab.progress.step(`${name}, ${seconds} s`);
   const latencies = new Latencies();
-  const [ask] = echoCalls();
+  const [ask = { body: '' }] = echoCalls();
+  const to = { port: bridge.port, path, headers: bridge.headers };
+  const idle: Wire[] = [];
   let errors = 0;
   let sample = '';
   const useOnce = async (): Promise<void> => {
-    try {
-      const startedAt = performance.now();
-      const session = await openSession(bridge, path);
-      latencies.add((performance.now() - startedAt) * 1000);
-      const answer = await (await post(bridge, path, ask?.body ?? '', session)).text();
-      if (!isRight({ kind: 'rpc' }, answer)) throw new Error(answer.slice(0, 200));
-      await closeSession(bridge, path, session);
-    } catch (error) {
-      errors++;
-      if (sample === '') sample = (error as Error).message;
-    }
+    const wire = idle.pop() ?? (await Wire.open(bridge.port));
+    const startedAt = performance.now();
+    const session = await openOn(wire, to);
+    latencies.add((performance.now() - startedAt) * 1000);
+    const headers = { 'Mcp-Session-Id': session };
+    const { status, body } = await wire.ask(wireRequest(to, { ...ask, headers }));
+    idle.push(wire);
+    await closeSession(bridge, path, session);
+    if (status !== 200 || !isRight({ kind: 'rpc' }, body)) throw new Error(`${status} ${body.slice(0, 200)}`);
+  };
+  const note = (error: Error): void => {
+    errors++;
+    if (sample === '') sample = error.message;
   };
 
   const pids = gatewayPids(bridge.pid, CHILD_MARK);
@@ -73,9 +79,10 @@ async function openSteadily(
   const uses: Promise<void>[] = [];
   for (let n = 0; n < seconds * PER_SECOND; n++) {
     await sleep(Math.max(0, started + (n * 1000) / PER_SECOND - performance.now()));
-    uses.push(useOnce());
+    uses.push(useOnce().catch(note));
   }
   await Promise.all(uses);
+  for (const wire of idle) wire.close();
   const requests = latencies.count;
   return {
     name,

@@ -25,6 +25,8 @@ export interface Running {
   readonly pid: number;
   /** From its start to the first time it was seen ready. */
   readonly readyAfterMs: number;
+  /** The end of what it printed. */
+  logTail(): string;
   /** Rejects when it had to be killed. */
   stop(): Promise<void>;
 }
@@ -46,17 +48,17 @@ export async function launch(order: Launch): Promise<Running> {
   const { pid } = child;
   if (pid === undefined) throw new Error(`${name} could not be started.`);
   const stop = (): Promise<void> => stopChild(name, child, pid);
+  const logTail = (): string => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8).join('\n');
   while (!(await order.isReady())) {
-    const tail = (): string => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8).join('\n');
     if (hasEnded(child))
-      throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${tail()}`);
+      throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${logTail()}`);
     if (performance.now() - startedAt > readyMs) {
       await stop();
-      throw new Error(`${name} was not ready after ${readyMs} ms:\n${tail()}`);
+      throw new Error(`${name} was not ready after ${readyMs} ms:\n${logTail()}`);
     }
     await sleep(POLL_MS);
   }
-  return { pid, readyAfterMs: performance.now() - startedAt, stop };
+  return { pid, readyAfterMs: performance.now() - startedAt, logTail, stop };
 }
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
