@@ -22,12 +22,20 @@ export const RPC = {
   invalidParams: -32602,
   internal: -32603,
   sessionNotFound: -32001,
+  headerMismatch: -32020,
+  missingCapability: -32021,
+  unsupportedVersion: -32022,
 } as const;
 
 export const ERRORS = {
   parse_error: kind(400, RPC.parseError),
   invalid_request: kind(400, RPC.invalidRequest),
   invalid_params: kind(400, RPC.invalidParams),
+  /** As `invalid_params`, for clients of 2026-07-28, which get every error of a method's own with 200. */
+  rejected_params: kind(200, RPC.invalidParams),
+  header_mismatch: kind(400, RPC.headerMismatch),
+  missing_capability: kind(400, RPC.missingCapability),
+  unsupported_version: kind(400, RPC.unsupportedVersion),
   unauthorized: kind(401, RPC.internal),
   host_not_allowed: kind(403, RPC.internal),
   origin_not_allowed: kind(403, RPC.internal),
@@ -70,6 +78,8 @@ export interface ErrorDetails {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** The JSON-RPC error object that a server answered with (`/bridge` shows it under `rpc`). */
   readonly rpc?: unknown;
+  /** Further members of a JSON-RPC error's `data`, where the specification names some. */
+  readonly data?: Readonly<Record<string, unknown>>;
 }
 
 /** `message` is a sentence for the caller: it names the thing, what was found and what is allowed. */

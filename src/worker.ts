@@ -19,9 +19,13 @@ import { operationsRoutes } from './routes/operations.ts';
 import { createPlacement } from './routes/placement.ts';
 import { createRouter } from './routes/router.ts';
 import { reportServers } from './routes/server-report.ts';
+import { Face } from './sessions/face.ts';
 import { LegacyFace } from './sessions/legacy-face.ts';
+import { ModernFace } from './sessions/modern-face.ts';
+import { RequestStates } from './sessions/request-state.ts';
 import { SessionIds } from './sessions/session-id.ts';
 import { SessionStore } from './sessions/store.ts';
+import { ToolGates } from './sessions/tool-gates.ts';
 import { Relay } from './shard/relay.ts';
 import { Roster } from './shard/roster.ts';
 import { createTasks } from './tasks.ts';
@@ -69,13 +73,32 @@ export async function runWorker(
     });
     const placement = createPlacement(roster, fleet.id);
     const ids = new SessionIds(fleet.id, sessionSecret);
-    const face = new LegacyFace({ pool, store, ids, roster, tasks });
+    const gates = new ToolGates();
+    const legacy = new LegacyFace({ pool, store, ids, roster, gates });
+    const modern = new ModernFace({
+      pool,
+      gates,
+      states: new RequestStates(sessionSecret),
+      deadlines,
+      worker: fleet.id,
+      parkMs: settings.sessionTtlMs,
+    });
+    const face = new Face({ tasks, legacy, modern });
     const isDraining = (): boolean => traffic.draining;
     const router = createRouter({
       gate,
       context: traffic.context,
       routes: [
-        createMcpRoute({ settings, gate, pool, face, relay, placement, streamOpened: traffic.streamOpened }),
+        createMcpRoute({
+          settings,
+          gate,
+          pool,
+          face,
+          modern,
+          relay,
+          placement,
+          streamOpened: traffic.streamOpened,
+        }),
         createBridgeRoute({ settings, cwd: process.cwd(), gate, pool, relay, placement, log }),
         ...operationsRoutes({ settings, gate, fleet, roster, engine: engine.name, isDraining }),
       ],
@@ -87,6 +110,7 @@ export async function runWorker(
 
     const close = async (): Promise<void> => {
       clearInterval(heartbeat);
+      modern.close();
       await store.close();
       await pool.close();
       listener.close();
@@ -112,6 +136,7 @@ export async function runWorker(
         traffic.draining = true;
         listener.stopAccepting();
         store.closeStreams();
+        modern.closeStreams();
         const endsAt = now() + deadlineMs;
         const busy = (): boolean =>
           traffic.inFlight > 0 || pool.inFlight > 0 || (rolling && store.hasOwnChildren);

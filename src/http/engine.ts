@@ -14,6 +14,8 @@ const KNOWN_FIELDS: readonly string[] = [
   'mcp-session-id',
   'mcp-protocol-version',
   'x-request-id',
+  'mcp-method',
+  'mcp-name',
 ];
 
 const PLACES: ReadonlyMap<string, number> = new Map(KNOWN_FIELDS.map((name, place) => [name, place]));
@@ -22,6 +24,8 @@ const PLACES: ReadonlyMap<string, number> = new Map(KNOWN_FIELDS.map((name, plac
 export class HeaderList {
   /** The first value of each known field. */
   readonly #known: (string | undefined)[] = [
+    undefined,
+    undefined,
     undefined,
     undefined,
     undefined,

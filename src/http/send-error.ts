@@ -3,8 +3,11 @@ import type { BridgeError } from '../errors.ts';
 import type { HeaderPairs } from './engine.ts';
 import { JSON_HEADERS, type Reply } from './reply.ts';
 
-/** `http` outside of /mcp; on it, JSON-RPC with the request's id as JSON text, null when it has none. */
-export type ErrorShape = 'http' | { readonly rpcId: string | null };
+/**
+ * `http` outside of /mcp; on it, JSON-RPC with the request's id as JSON text. Without an id the legacy revisions
+ * say null, and 2026-07-28 leaves it out (undefined).
+ */
+export type ErrorShape = 'http' | { readonly rpcId: string | null | undefined };
 
 /** On /mcp, before the request's id is known. */
 export const RPC_WITHOUT_ID: ErrorShape = { rpcId: null };
@@ -37,12 +40,12 @@ function httpBody(error: BridgeError, requestId: string): string {
 }
 
 /** Also the data of an SSE event, for an error after a stream has begun. */
-export function rpcErrorBody(error: BridgeError, id: string | null, requestId: string): string {
+export function rpcErrorBody(error: BridgeError, id: string | null | undefined, requestId: string): string {
   // MCP, "Session Management", asks only for the 404; this body is what the SDKs send and expect.
   if (error.code === 'session_not_found') return SESSION_NOT_FOUND;
-  const { message, rpcCode, code } = error;
-  const object = JSON.stringify({ code: rpcCode, message, data: { code, requestId } });
-  return `{"jsonrpc":"2.0","id":${id ?? 'null'},"error":${object}}`;
+  const { message, rpcCode, code, details } = error;
+  const object = JSON.stringify({ code: rpcCode, message, data: { ...details.data, code, requestId } });
+  return `{"jsonrpc":"2.0",${id === undefined ? '' : `"id":${id},`}"error":${object}}`;
 }
 
 const SESSION_NOT_FOUND = '{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}';

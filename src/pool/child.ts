@@ -101,13 +101,13 @@ export class Child {
   }
 
   /**
-   * The bridge's own handshake, for a child that several clients use: no client capabilities, so that the server
-   * asks nobody anything. MCP lifecycle, "Initialization".
+   * The bridge's own handshake. A child that several clients use is told of no client capabilities, so that the
+   * server asks nobody anything. MCP lifecycle, "Initialization".
    */
-  async initialize(): Promise<ServerFacts> {
+  async initialize(capabilities: Readonly<Record<string, unknown>>): Promise<ServerFacts> {
     const answer = await this.ask('initialize', {
       protocolVersion: LATEST_LEGACY,
-      capabilities: {},
+      capabilities,
       clientInfo: CLIENT_INFO,
     });
     const facts: unknown = parsePayload(answer);

@@ -18,7 +18,7 @@ export function observePool(pool: Pool, metrics: Metrics): void {
   });
   metrics.upstreamBreaker.collect((set) => {
     for (const [label, each] of pool.labelled()) {
-      if (label !== ADHOC_LABEL) set(1, label, each.status().breaker);
+      if (label !== ADHOC_LABEL && !each.isRetired) set(1, label, each.status().breaker);
     }
   });
   metrics.upstreamMemory.collect((set) => {

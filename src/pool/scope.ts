@@ -40,6 +40,11 @@ export class Scope implements ChildOwner {
     return this.#listeners.size;
   }
 
+  /** Has no child, and none on its way. */
+  get isEmpty(): boolean {
+    return this.#children.size === 0 && this.#starting === undefined;
+  }
+
   /** A child to send to: at once when one is ready, else when it has started (all callers wait for the same one). */
   acquire(): Child | Promise<Child> {
     this.#usedAt = now();
@@ -83,6 +88,12 @@ export class Scope implements ChildOwner {
     return count === 1;
   }
 
+  /** As `subscribe`, and tells the server itself. */
+  addSubscription(uri: string): void {
+    if (!this.subscribe(uri)) return;
+    for (const child of this.#children) child.ask('resources/subscribe', { uri }).catch(() => undefined);
+  }
+
   /** A session that had subscribed to `uri` is gone. */
   dropSubscription(uri: string): void {
     if (!this.unsubscribe(uri)) return;
@@ -123,6 +134,8 @@ export class Scope implements ChildOwner {
 
   closed(_reason: BridgeError, child: Child): void {
     this.#children.delete(child);
+    // Whoever listens has no request that would start it again.
+    if (this.#listeners.size > 0 && !this.#closed) this.#startOnce().catch(() => undefined);
   }
 
   #leastBusy(): Child | undefined {

@@ -1,7 +1,8 @@
 /**
  * Everything this worker runs of one configured (or ad-hoc) server: the children that scopes share, those leased
  * to sessions, and started spares. Owns the decision whether a start may be tried; the limit on children of the
- * whole bridge is asked of the fleet.
+ * whole bridge is asked of the fleet. When the server is defined anew another ServerPool takes its place, and this
+ * one, retired, serves only those who were there before.
  */
 import type { ServerDefinition } from '../config/settings.ts';
 import { now } from '../deadline.ts';
@@ -27,25 +28,63 @@ export interface ServerStatus {
   readonly lastError: string | undefined;
 }
 
+type Capabilities = Readonly<Record<string, unknown>>;
+
 /** Nobody listens to a spare: what it says before it is leased is of no use to anyone. */
 const NOBODY: ChildOwner = { received: () => undefined, closed: () => undefined };
 
 export class ServerPool {
-  readonly server: ServerDefinition;
+  #server: ServerDefinition;
   readonly #deps: ServerPoolDeps;
   readonly #breaker = new Breaker();
   readonly #scopes = new Map<string, Scope>();
   /** Every child of this server whose processes exist, whoever uses it. */
   readonly #children = new Set<Child>();
   readonly #spares = new Set<Child>();
+  /** Children with a client's capabilities that wait for that client's next call. */
+  readonly #givenBack = new Map<string, { readonly child: Child; readonly sinceMs: number }[]>();
   #sparesStarting = 0;
+  /** Starts that wait for a place within the limit: no child yet, but not nothing. */
+  #waitingStarts = 0;
   #lastError: BridgeError | undefined;
+  #retired = false;
   #closed = false;
 
   constructor(server: ServerDefinition, deps: ServerPoolDeps) {
-    this.server = server;
+    this.#server = server;
     this.#deps = deps;
     this.#fillSpares();
+  }
+
+  get server(): ServerDefinition {
+    return this.#server;
+  }
+
+  /** Takes a definition that needs the same children. */
+  adjust(server: ServerDefinition): void {
+    this.#server = server;
+  }
+
+  /** Keys of the scopes that have children, or wait for them. */
+  get scopeKeys(): readonly string[] {
+    return [...this.#scopes].filter(([, scope]) => !scope.isEmpty).map(([key]) => key);
+  }
+
+  /** Starts a child for each scope, so that nobody waits for one later. Never rejects: who needs it will be told. */
+  async warm(keys: readonly string[]): Promise<void> {
+    await Promise.allSettled(keys.map(async (key) => this.scope(key).acquire()));
+  }
+
+  /** Nobody new will come: spares go, and `maintain` closes what is not in use. */
+  retire(): void {
+    this.#retired = true;
+    for (const spare of this.#spares) void spare.close();
+    this.#spares.clear();
+    this.maintain(0);
+  }
+
+  get isRetired(): boolean {
+    return this.#retired;
   }
 
   /** The shared children of `key`: a principal, or `''` for everybody. */
@@ -54,7 +93,7 @@ export class ServerPool {
     if (scope === undefined) {
       scope = new Scope({
         maxChildren: this.server.isolation === 'shared' ? this.#deps.maxShared : 1,
-        start: (owner) => this.#startInitialised(owner),
+        start: (owner) => this.#startInitialised(owner, {}),
       });
       this.#scopes.set(key, scope);
     }
@@ -69,6 +108,29 @@ export class ServerPool {
     spare.owner = owner;
     this.#fillSpares();
     return spare;
+  }
+
+  /**
+   * A child for one call of a client with these capabilities: its questions reach that client and nobody else. One
+   * that an earlier call of the same client (`key`) has given back is used again.
+   */
+  async borrow(key: string, capabilities: Capabilities, owner: ChildOwner): Promise<Child> {
+    const idle = this.#givenBack.get(key)?.pop();
+    if (idle === undefined) return this.#startInitialised(owner, capabilities);
+    idle.child.owner = owner;
+    return idle.child;
+  }
+
+  /** The call is over. A child that still works on something is not fit for another one. */
+  giveBack(key: string, child: Child): void {
+    if (child.state !== 'ready' || child.connection.inFlight > 0) {
+      void child.close();
+      return;
+    }
+    child.owner = NOBODY;
+    const idle = this.#givenBack.get(key) ?? [];
+    this.#givenBack.set(key, idle);
+    idle.push({ child, sinceMs: now() });
   }
 
   /** A child answered its handshake. */
@@ -86,11 +148,17 @@ export class ServerPool {
       this.#scopes.delete(key);
       void scope.close();
     }
+    for (const [key, idle] of this.#givenBack) {
+      const kept = idle.filter(({ child, sinceMs }) => child.state === 'ready' && now() - sinceMs <= idleMs);
+      for (const { child } of idle) if (!kept.some((entry) => entry.child === child)) void child.close();
+      if (kept.length > 0) this.#givenBack.set(key, kept);
+      else this.#givenBack.delete(key);
+    }
     this.#fillSpares();
   }
 
   get isEmpty(): boolean {
-    return this.#scopes.size === 0 && this.#children.size === 0;
+    return this.#scopes.size === 0 && this.#children.size === 0 && this.#waitingStarts === 0;
   }
 
   get inFlight(): number {
@@ -115,10 +183,10 @@ export class ServerPool {
     await Promise.all([...scopes, ...[...this.#children].map((child) => child.close())]);
   }
 
-  async #startInitialised(owner: ChildOwner): Promise<Child> {
+  async #startInitialised(owner: ChildOwner, capabilities: Capabilities): Promise<Child> {
     const child = await this.#start(owner);
     try {
-      await child.initialize();
+      await child.initialize(capabilities);
     } catch (error) {
       if (!child.connection.isClosed) this.#failed(error as BridgeError); // else its end has told
       void child.close();
@@ -142,7 +210,11 @@ export class ServerPool {
       );
     }
     this.#breaker.trying();
-    if (!(await this.#deps.acquireChild())) {
+    this.#waitingStarts++;
+    const acquired = await this.#deps.acquireChild().finally(() => {
+      this.#waitingStarts--;
+    });
+    if (!acquired) {
       throw new BridgeError(
         'at_limit',
         `Server "${name}" needs one more child than MAX_CHILDREN allows the whole bridge.`,
@@ -186,8 +258,9 @@ export class ServerPool {
   }
 
   #fillSpares(): void {
+    if (this.#closed || this.#retired) return;
     const missing = this.#deps.maxSpares - this.#spares.size - this.#sparesStarting;
-    for (let i = 0; i < missing && !this.#closed; i++) {
+    for (let i = 0; i < missing; i++) {
       this.#sparesStarting++;
       this.#startSpare()
         .catch((error: unknown) => this.#deps.log.debug({ server: this.server.name, err: error }, 'no spare'))
@@ -202,6 +275,7 @@ export class ServerPool {
     const child = await this.#start(NOBODY);
     await child.ask('ping', undefined);
     this.#breaker.succeeded();
-    if (!child.connection.isClosed) this.#spares.add(child);
+    if (this.#retired) void child.close();
+    else if (!child.connection.isClosed) this.#spares.add(child);
   }
 }

@@ -28,6 +28,8 @@ export interface Message {
   /** Where id and token stand in `text`: characters of a string, bytes of a Uint8Array. */
   readonly idSpan: Span | undefined;
   readonly tokenSpan: Span | undefined;
+  /** `params._meta` names a protocol version: a request of 2026-07-28 or later, which says so in every message. */
+  readonly isModern: boolean;
   /** Where the value of `params`, `result` or `error` stands. */
   readonly payloadSpan: Span | undefined;
 }

@@ -5,6 +5,7 @@
 import { JsonScanner, MAX_DEPTH, NotJson } from './json-scanner.ts';
 import { elementSpans, type Span } from './json-text.ts';
 import type { Message } from './message.ts';
+import { VERSION_KEY } from './modern-keys.ts';
 
 /** What could not be read as a message, in words for its sender. */
 export interface Malformed {
@@ -83,6 +84,7 @@ class Found {
   /** `params.progressToken`, and the one in `params._meta`. */
   #token: Span | undefined;
   #metaToken: Span | undefined;
+  #claim: Span | undefined;
   #twice: string | undefined;
 
   member(scanner: JsonScanner, key: string): void {
@@ -143,6 +145,7 @@ class Found {
       token: isToken ? cut(text, tokenSpan) : undefined,
       idSpan: this.#id,
       tokenSpan: isToken ? tokenSpan : undefined,
+      isModern: this.#claim !== undefined,
       payloadSpan: this.#params,
     };
   }
@@ -174,6 +177,7 @@ class Found {
       token: undefined,
       idSpan: hasId ? this.#id : undefined,
       tokenSpan: undefined,
+      isModern: false,
       payloadSpan,
     };
   }
@@ -204,8 +208,11 @@ class Found {
     }
     if (scanner.closesAtOnce()) return;
     do {
-      if (scanner.key() === 'progressToken') {
+      const key = scanner.key();
+      if (key === 'progressToken') {
         this.#metaToken = this.#once(this.#metaToken, span(scanner), 'params._meta.progressToken');
+      } else if (key === VERSION_KEY) {
+        this.#claim = this.#once(this.#claim, span(scanner), `params._meta["${VERSION_KEY}"]`);
       } else scanner.value(3);
     } while (scanner.more());
   }

@@ -15,3 +15,10 @@ export const BRIDGE_VERSION = manifest.version;
 
 /** How the bridge introduces itself to servers it initialises on its own behalf. */
 export const CLIENT_INFO = { name: 'mcp-bridge', version: BRIDGE_VERSION } as const;
+
+/** Revisions without a handshake, newest first; every request names its own. */
+export const MODERN_VERSIONS: readonly string[] = ['2026-07-28'];
+
+/** Whether a version is of the stateless line, known here or not. */
+export const isModernVersion = (version: string): boolean =>
+  /^\d{4}-\d{2}-\d{2}$/.test(version) && version > LATEST_LEGACY;

@@ -10,8 +10,12 @@ import { type Principal, principalFromWire } from '../http/principal.ts';
 import type { Reply } from '../http/reply.ts';
 import { RPC_WITHOUT_ID, sendError } from '../http/send-error.ts';
 import type { Pool } from '../pool/pool.ts';
+import { parsePayload } from '../protocol/message.ts';
 import { readMessage } from '../protocol/read-message.ts';
-import type { LegacyFace, McpCall } from '../sessions/legacy-face.ts';
+import { isModernVersion } from '../protocol/versions.ts';
+import type { Face } from '../sessions/face.ts';
+import type { McpCall } from '../sessions/mcp-call.ts';
+import type { ModernFace } from '../sessions/modern-face.ts';
 import type { Relay } from '../shard/relay.ts';
 import { admit, readAdmitted, relayedBody, whenKnown } from './admission.ts';
 import { checkContentType, notAcceptable, readAccept } from './negotiation.ts';
@@ -22,7 +26,8 @@ export interface McpRouteDeps {
   readonly settings: Settings;
   readonly gate: Gate;
   readonly pool: Pool;
-  readonly face: LegacyFace;
+  readonly face: Face;
+  readonly modern: ModernFace;
   readonly relay: Relay;
   readonly placement: Placement;
   /** Told of GET streams, which a draining worker does not wait for. */
@@ -33,7 +38,7 @@ export interface McpRouteDeps {
 type WireCall = Omit<McpCall, 'principal'> & { readonly principal: string };
 
 export function createMcpRoute(deps: McpRouteDeps): Route {
-  const { settings, gate, pool, face, relay, placement } = deps;
+  const { settings, gate, pool, face, modern, relay, placement } = deps;
   const principals = new Map<string, Principal>();
   const rules = { maxBytes: settings.maxBodyBytes, shape: RPC_WITHOUT_ID };
 
@@ -55,8 +60,17 @@ export function createMcpRoute(deps: McpRouteDeps): Route {
   ): string | undefined => {
     if (call.sessionId !== undefined) return placement.ofSession(call.sessionId, server);
     if (call.verb !== 'POST') return undefined;
+    const holder = typeof body === 'string' ? holderOf(body) : undefined;
+    if (holder !== undefined) return placement.ofWorker(holder);
     if (server.isolation === 'session' && isInitialize(body)) return placement.forNewChild();
     return placement.ofScope(server, call.principal.key);
+  };
+
+  /** A retry goes to the worker that has its call in hand, wherever it lands. */
+  const holderOf = (body: string): string | undefined => {
+    if (!body.includes('"requestState"')) return undefined;
+    const read = readMessage(body);
+    return read.kind === 'request' ? modern.ownerOf(parsePayload(read)) : undefined;
   };
 
   const lost = (call: McpCall, body: string | Uint8Array, reply: Reply, served: boolean): void => {
@@ -91,12 +105,17 @@ export function createMcpRoute(deps: McpRouteDeps): Route {
       const { headers, method } = exchange.request;
       const principal = gate.authenticate(exchange.request);
       const accepted = readAccept(headers);
+      const version = headers.get('mcp-protocol-version');
+      const isModern = version !== undefined && isModernVersion(version);
       const callOf = (known: Principal): McpCall => ({
         verb: method as McpCall['verb'],
         server: admit(decodeParameter(parameter), known),
         principal: known,
-        sessionId: headers.get('mcp-session-id'),
-        version: headers.get('mcp-protocol-version'),
+        // Sessions ended with the legacy revisions; a modern client that still sends an id means nothing by it.
+        sessionId: isModern ? undefined : headers.get('mcp-session-id'),
+        version,
+        mcpMethod: headers.get('mcp-method'),
+        mcpName: headers.get('mcp-name'),
         streams: accepted.sse,
       });
       if (method === 'POST') {

@@ -9,6 +9,8 @@ import { type Roster, rank } from '../shard/roster.ts';
 export interface Placement {
   /** The owner of a session; undefined: this worker. */
   ofSession(id: string, server: ServerDefinition): string | undefined;
+  /** A worker by its id; undefined: this worker, also where that one is gone. */
+  ofWorker(id: string): string | undefined;
   /** The owner of what the key's scope shares; undefined: this worker. */
   ofScope(server: ServerDefinition, principal: string): string | undefined;
   /** Where a session with a child of its own is opened; undefined: here. */
@@ -31,6 +33,7 @@ export function createPlacement(roster: Roster, self: string): Placement {
       if (server.isolation !== 'shared' || !isResumable(id)) return undefined;
       return other(rank(id, holders(server))[0]?.id);
     },
+    ofWorker: (id) => other(roster.get(id)?.id),
     ofScope(server, principal) {
       if (server.isolation === 'shared') {
         const everywhere = server.instances === 0 || server.instances >= roster.size;

@@ -17,11 +17,19 @@ export interface ServerReport extends ServerStatus {
 export function reportServers(pool: Pool, store: SessionStore): readonly ServerReport[] {
   const sessions = new Map<string, number>();
   for (const { facts } of store.all()) sessions.set(facts.server, (sessions.get(facts.server) ?? 0) + 1);
-  return [...pool.all()].map((each) => ({
-    ...each.status(),
-    name: each.server.name,
-    sessions: sessions.get(each.server.name) ?? 0,
-  }));
+  const reports = [...pool.all()].map((each) => {
+    const { name } = each.server;
+    const status = each.status();
+    // One that was replaced counts with its children, but says nothing of how the server does now.
+    if (each.isRetired) return { name, sessions: 0, ...status, breaker: 'closed', lastError: undefined } as const;
+    return { name, sessions: 0, ...status };
+  });
+  const counted = new Set<string>();
+  return reports.map((report) => {
+    if (counted.has(report.name)) return report;
+    counted.add(report.name);
+    return { ...report, sessions: sessions.get(report.name) ?? 0 };
+  });
 }
 
 export type ServerState = 'disabled' | 'backing_off' | 'starting' | 'ready' | 'idle';

@@ -59,6 +59,13 @@ export class Delivery {
     }
   }
 
+  /** The one expected answer, with another status than 200 if it can still have one. */
+  answerWith(status: number, text: string): void {
+    if (this.reply.state === 'open' && !this.#batch)
+      this.reply.send(status, this.#withExtra(JSON_HEADERS), text);
+    else this.answer(text);
+  }
+
   /** A failure of the bridge's own in place of an answer; `id` is the request's, as JSON text. */
   fail(id: string | undefined, error: BridgeError): void {
     const rpcId = id ?? null;

@@ -12,7 +12,7 @@ export interface Ledger {
   reap(worker: string): Promise<readonly string[]>;
 }
 
-interface Group {
+export interface Group {
   readonly pgid: number;
   readonly server: string;
   /** Of its leader, when it was reported; undefined when the leader was gone by then. */
@@ -38,15 +38,21 @@ export function createLedger(): Ledger {
       workers.get(worker)?.delete(pgid);
     },
     async reap(worker) {
-      const groups = [...(workers.get(worker)?.values() ?? [])].filter(isLeft);
+      const groups = [...(workers.get(worker)?.values() ?? [])];
       workers.delete(worker);
-      for (const group of groups) signal(group, 'SIGTERM');
-      await gone(groups, TERM_MS);
-      for (const group of groups.filter(isLeft)) signal(group, 'SIGKILL');
-      await gone(groups, KILL_MS);
-      return groups.map(({ server }) => server);
+      return endGroups(groups);
     },
   };
+}
+
+/** Gently for a moment. Resolves when they are gone, with the servers of those that were left; never rejects. */
+export async function endGroups(reported: readonly Group[]): Promise<readonly string[]> {
+  const groups = reported.filter(isLeft);
+  for (const group of groups) signal(group, 'SIGTERM');
+  await gone(groups, TERM_MS);
+  for (const group of groups.filter(isLeft)) signal(group, 'SIGKILL');
+  await gone(groups, KILL_MS);
+  return groups.map(({ server }) => server);
 }
 
 /**

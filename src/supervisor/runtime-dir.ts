@@ -56,6 +56,14 @@ export function claimRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: nu
   };
 }
 
+/** The folder's path, for processes that share it without a primary. Throws as `claimRuntimeDir` does. */
+export function enterRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: number): string {
+  const path = runtimeDirOf(settings, port);
+  secure(path);
+  refuseHeld(path);
+  return path;
+}
+
 export interface Holder {
   readonly pid: number;
   readonly alive: boolean;
@@ -115,13 +123,7 @@ interface PidFile {
 function writePidFile(path: string): void {
   const file = join(path, PID_FILE);
   const text = `${process.pid}\n${startTimeOf(process.pid)}\n`;
-  const holder = holderOf(path);
-  if (holder?.alive) {
-    throw new StartError(
-      `Another bridge (pid ${holder.pid}) uses ${path}. Stop it, or give this one a RUNTIME_DIR of its own.`,
-      EXIT_FAILED,
-    );
-  }
+  refuseHeld(path);
   rmSync(file, { force: true });
   try {
     // Exclusive: of two bridges that start together, one finds the other's file here.
@@ -129,6 +131,15 @@ function writePidFile(path: string): void {
   } catch (error) {
     throw new StartError(`Cannot write ${file}: ${messageOf(error)}.`, EXIT_FAILED, error);
   }
+}
+
+function refuseHeld(path: string): void {
+  const holder = holderOf(path);
+  if (!holder?.alive) return;
+  throw new StartError(
+    `Another bridge (pid ${holder.pid}) uses ${path}. Stop it, or give this one a RUNTIME_DIR of its own.`,
+    EXIT_FAILED,
+  );
 }
 
 function readPid(path: string): PidFile | undefined {

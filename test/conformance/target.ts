@@ -21,7 +21,7 @@ const START_MS = 20_000;
 const STOP_MS = 15_000;
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const BRIDGE = here('../../dist/index.js');
+const BRIDGE = process.env['MCP_BRIDGE_DIST'] ?? here('../../dist/index.js');
 
 /** The bridge of `npm run build`, two workers, a child per session. */
 export async function startBridge(server: Era): Promise<Target> {

@@ -1,0 +1,33 @@
+/**
+ * A legacy server's JSON-RPC error, as a client of MCP 2026-07-28 may see it: codes that this revision gives another
+ * meaning, or took away, are translated.
+ */
+import { RPC } from '../errors.ts';
+
+interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+export interface ModernError {
+  readonly status: number;
+  readonly error: RpcError;
+}
+
+const RESOURCE_NOT_FOUND = -32002;
+
+/** `target` is what the request was about: the URI of a resource. */
+export function modernError(parsed: Record<string, unknown>, target: string | undefined): ModernError {
+  const code = typeof parsed['code'] === 'number' ? parsed['code'] : RPC.internal;
+  const message = String(parsed['message'] ?? '');
+  const data = parsed['data'];
+  if (code === RPC.methodNotFound) return { status: 404, error: { code, message } };
+  if (code === RESOURCE_NOT_FOUND) {
+    return { status: 200, error: { code: RPC.invalidParams, message, data: { uri: target } } };
+  }
+  // Reserved for the protocol itself: a server's own use of them would be taken for something else.
+  const reserved = code <= -32020 && code >= -32099;
+  if (reserved) return { status: 200, error: { code: RPC.internal, message, data: { code, data } } };
+  return { status: 200, error: data === undefined ? { code, message } : { code, message, data } };
+}

@@ -1,0 +1,146 @@
+/**
+ * Whether a request of MCP 2026-07-28 is one: the envelope in `params._meta`, and the headers that have to repeat
+ * what the body says. Pure; what is wrong is thrown as the error that the specification names.
+ *
+ * MCP 2026-07-28, "Base Protocol", "Request Metadata"; transports, "Standard Headers", "Custom Headers".
+ */
+import { BridgeError } from '../errors.ts';
+import type { Message } from './message.ts';
+import { parsePayload } from './message.ts';
+import { severityOf } from './methods.ts';
+import { CAPABILITIES_KEY, LOG_LEVEL_KEY, VERSION_KEY } from './modern-keys.ts';
+import { MODERN_VERSIONS } from './versions.ts';
+
+/** The headers that matter here, as they came. */
+export interface ModernHeaders {
+  readonly version: string | undefined;
+  readonly method: string | undefined;
+  readonly name: string | undefined;
+}
+
+export interface ModernRequest {
+  readonly params: Readonly<Record<string, unknown>>;
+  /** What the client can be asked. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly logLevel: string | undefined;
+}
+
+const METHODS = new Set([
+  'server/discover',
+  'completion/complete',
+  'prompts/get',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'subscriptions/listen',
+  'tools/call',
+  'tools/list',
+]);
+
+/** Which member of `params` the header `Mcp-Name` repeats. */
+const NAME_MEMBER: ReadonlyMap<string, string> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
+]);
+
+/** Throws `header_mismatch`, `invalid_params`, `unsupported_version`, `unknown_method`; in the specification's order. */
+export function checkModernRequest(message: Message, headers: ModernHeaders): ModernRequest {
+  const params = parsePayload(message);
+  const meta = params['_meta'] as Record<string, unknown> | undefined;
+  checkEra(message, meta, headers);
+  const request = readEnvelope(params, meta ?? {});
+  checkVersion(meta?.[VERSION_KEY], headers);
+  checkNames(message, params, headers);
+  if (!METHODS.has(message.method)) {
+    throw new BridgeError('unknown_method', `"${message.method}" is no request of ${MODERN_VERSIONS[0]}.`);
+  }
+  return request;
+}
+
+function checkEra(message: Message, meta: Record<string, unknown> | undefined, headers: ModernHeaders): void {
+  const { version, method } = headers;
+  const claim = meta?.[VERSION_KEY];
+  if (!message.isModern) {
+    if (message.method === 'initialize') {
+      throw mismatch(
+        `"initialize" belongs to the revisions before ${MODERN_VERSIONS.at(-1)}; the header MCP-Protocol-Version says ${version}`,
+      );
+    }
+    throw envelope(VERSION_KEY, `is missing, although the header MCP-Protocol-Version says ${version}`);
+  }
+  if (typeof claim === 'string' && version !== undefined && version.trim() !== claim) {
+    throw mismatch(`MCP-Protocol-Version says "${version}", the body says "${claim}"`);
+  }
+  if (method !== undefined && method.trim() !== message.method) {
+    throw mismatch(`Mcp-Method says "${method}", the body says "${message.method}"`);
+  }
+}
+
+function readEnvelope(params: Record<string, unknown>, meta: Record<string, unknown>): ModernRequest {
+  const { [VERSION_KEY]: version, [CAPABILITIES_KEY]: capabilities, [LOG_LEVEL_KEY]: logLevel } = meta;
+  if (typeof version !== 'string') throw envelope(VERSION_KEY, 'must be a string');
+  if (capabilities === undefined) throw envelope(CAPABILITIES_KEY, 'is missing');
+  if (!isObject(capabilities)) throw envelope(CAPABILITIES_KEY, 'must be an object');
+  if (logLevel !== undefined && severityOf(logLevel) === -1)
+    throw envelope(LOG_LEVEL_KEY, 'must be a log level');
+  return { params, capabilities, logLevel: logLevel as string | undefined };
+}
+
+function checkVersion(claim: unknown, headers: ModernHeaders): void {
+  const requested = String(claim);
+  if (!MODERN_VERSIONS.includes(requested)) {
+    throw new BridgeError(
+      'unsupported_version',
+      `Protocol version "${requested}" is not served; ${MODERN_VERSIONS.join(', ')} is.`,
+      {
+        data: { supported: MODERN_VERSIONS, requested },
+      },
+    );
+  }
+  if (headers.version === undefined) throw mismatch('the header MCP-Protocol-Version is missing');
+}
+
+function checkNames(message: Message, params: Record<string, unknown>, headers: ModernHeaders): void {
+  if (headers.method === undefined) throw mismatch('the header Mcp-Method is missing');
+  const member = NAME_MEMBER.get(message.method);
+  const value = member === undefined ? undefined : params[member];
+  if (typeof value !== 'string') return;
+  if (headers.name === undefined)
+    throw mismatch(`the header Mcp-Name is missing; the body's params.${member} is "${value}"`);
+  if (decodeHeader(headers.name) !== value) {
+    throw mismatch(`Mcp-Name says "${headers.name}", the body's params.${member} says "${value}"`);
+  }
+}
+
+const BASE64_FORM = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+
+/** A header value as text; undefined when its base64 form is not canonical or not UTF-8. */
+export function decodeHeader(raw: string): string | undefined {
+  const value = raw.trim();
+  if (!value.startsWith('=?base64?')) return value;
+  const encoded = BASE64_FORM.exec(value)?.[1];
+  if (encoded === undefined) return undefined;
+  const bytes = Buffer.from(encoded, 'base64');
+  if (bytes.toString('base64') !== encoded) return undefined;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+export const mismatch = (what: string): BridgeError =>
+  new BridgeError('header_mismatch', `Headers and body disagree: ${what}.`);
+
+const envelope = (key: string, problem: string): BridgeError =>
+  new BridgeError('invalid_params', `params._meta["${key}"] ${problem}.`, {
+    data: { envelope: { key, problem } },
+  });
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,18 @@
+/**
+ * A request to /mcp, without its body: what the HTTP side has found out, for whichever worker serves it.
+ */
+import type { Principal } from '../http/principal.ts';
+
+export interface McpCall {
+  readonly verb: 'POST' | 'GET' | 'DELETE';
+  readonly server: string;
+  readonly principal: Principal;
+  readonly sessionId: string | undefined;
+  /** The header `MCP-Protocol-Version`. */
+  readonly version: string | undefined;
+  /** The headers `Mcp-Method` and `Mcp-Name`, which clients of 2026-07-28 send. */
+  readonly mcpMethod: string | undefined;
+  readonly mcpName: string | undefined;
+  /** Whether the client takes SSE in answer to this request. */
+  readonly streams: boolean;
+}

@@ -1,0 +1,218 @@
+/**
+ * What a client of MCP 2026-07-28 meets at /mcp, in the worker that owns the child it needs: every request stands
+ * for itself, and what a legacy server cannot say is said for it.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Deadlines } from '../deadline.ts';
+import { asBridgeError, BridgeError } from '../errors.ts';
+import { NO_HEADERS, type Reply } from '../http/reply.ts';
+import type { Pool } from '../pool/pool.ts';
+import type { Scope } from '../pool/scope.ts';
+import type { ServerPool } from '../pool/server-pool.ts';
+import type { Message } from '../protocol/message.ts';
+import { checkModernRequest, type ModernRequest } from '../protocol/modern-request.ts';
+import { discoverResult } from '../protocol/modern-result.ts';
+import { AskingCall, invalidState } from './asking-call.ts';
+import { Delivery } from './delivery.ts';
+import { Listen } from './listen.ts';
+import type { McpCall } from './mcp-call.ts';
+import { ModernClientRequest } from './modern-answer.ts';
+import { callDigest, type RequestStates } from './request-state.ts';
+import type { ToolGates } from './tool-gates.ts';
+
+export interface ModernFaceDeps {
+  readonly pool: Pool;
+  readonly gates: ToolGates;
+  readonly states: RequestStates;
+  readonly deadlines: Deadlines;
+  /** This worker's id: whom a retry has to reach. */
+  readonly worker: string;
+  /** How long a call waits for its client's answers. */
+  readonly parkMs: number;
+  readonly wallClock?: () => number;
+}
+
+const MAX_PARKED = 1_000;
+const MAX_LISTENS = 1_024;
+const KEEP_ALIVE_MS = 15_000;
+
+/** Methods in whose course a server may ask its client something. */
+const ASKING = new Set(['tools/call', 'prompts/get', 'resources/read']);
+
+/** Client capabilities that a legacy server can make use of. */
+const USEFUL = ['sampling', 'elicitation', 'roots'];
+
+export class ModernFace {
+  readonly #deps: ModernFaceDeps;
+  readonly #parked = new Map<string, AskingCall>();
+  readonly #listens = new Set<Listen>();
+  readonly #keepAlive: NodeJS.Timeout;
+
+  constructor(deps: ModernFaceDeps) {
+    this.#deps = deps;
+    this.#keepAlive = setInterval(() => {
+      for (const listen of this.#listens) listen.keepAlive();
+    }, KEEP_ALIVE_MS);
+    this.#keepAlive.unref();
+  }
+
+  /** Answers through `reply`, whatever happens. */
+  take(call: McpCall, message: Message, reply: Reply): void {
+    if (message.kind !== 'request') {
+      reply.send(202, NO_HEADERS, '');
+      return;
+    }
+    const delivery = new Delivery(reply, { expected: 1, batch: false, streams: call.streams });
+    try {
+      const request = checkModernRequest(message, {
+        version: call.version,
+        method: call.mcpMethod,
+        name: call.mcpName,
+      });
+      this.#serve(call, message, request, delivery)?.catch((error: unknown) =>
+        delivery.fail(message.id, asBridgeError(error)),
+      );
+    } catch (error) {
+      delivery.fail(message.id, asBridgeError(error));
+    }
+  }
+
+  /** The worker that holds the call which a request continues; undefined when it continues none. */
+  ownerOf(params: Readonly<Record<string, unknown>>): string | undefined {
+    return this.#deps.states.open(params['requestState'])?.worker;
+  }
+
+  closeStreams(): void {
+    for (const listen of this.#listens) listen.end();
+    this.#listens.clear();
+  }
+
+  close(): void {
+    clearInterval(this.#keepAlive);
+  }
+
+  #serve(
+    call: McpCall,
+    message: Message,
+    request: ModernRequest,
+    delivery: Delivery,
+  ): Promise<void> | undefined {
+    const pool = this.#deps.pool.configured(call.server);
+    const tools = this.#deps.gates.of(pool.server.tools, call.principal.tools);
+    if (message.method === 'tools/call' && !tools.allows(message.target)) {
+      throw new BridgeError('tool_not_allowed', `Unknown tool: ${message.target}`);
+    }
+    const scope = pool.scope(pool.server.isolation === 'shared' ? '' : call.principal.key);
+    if (message.method === 'server/discover') return discover(message, scope, delivery);
+    if (message.method === 'subscriptions/listen') return this.#listen(message, scope, delivery);
+    if (ASKING.has(message.method)) {
+      if (request.params['requestState'] !== undefined) return this.#resume(call, message, request, delivery);
+      const capabilities = usefulOf(request.capabilities);
+      if (Object.keys(capabilities).length > 0) {
+        return this.#startAsking(call, pool, message, { ...request, capabilities }, delivery);
+      }
+    }
+    const forwarded = new ModernClientRequest(message, delivery, tools);
+    const child = scope.acquire();
+    if (child instanceof Promise) return child.then((started) => forwarded.sendTo(started));
+    forwarded.sendTo(child);
+    return undefined;
+  }
+
+  async #listen(message: Message, scope: Scope, delivery: Delivery): Promise<void> {
+    if (this.#listens.size >= MAX_LISTENS) {
+      throw new BridgeError(
+        'at_limit',
+        `This worker holds ${MAX_LISTENS} listens already, which is its limit.`,
+      );
+    }
+    if (!delivery.canStream) {
+      throw new BridgeError(
+        'not_acceptable',
+        '"subscriptions/listen" is answered with text/event-stream only.',
+      );
+    }
+    const listen = new Listen(scope, message, delivery, await scope.facts(), (over) =>
+      this.#listens.delete(over),
+    );
+    if (!listen.isOver) this.#listens.add(listen);
+  }
+
+  async #startAsking(
+    call: McpCall,
+    pool: ServerPool,
+    message: Message,
+    request: ModernRequest,
+    delivery: Delivery,
+  ): Promise<void> {
+    if (this.#parked.size >= MAX_PARKED) {
+      throw new BridgeError(
+        'at_limit',
+        `${MAX_PARKED} calls wait for their clients on this worker, which is the limit.`,
+      );
+    }
+    const { principal, server } = call;
+    const key = JSON.stringify([principal.key, request.capabilities]);
+    const child = await pool.borrow(key, request.capabilities, NOBODY_YET);
+    if (request.logLevel !== undefined && child.facts?.capabilities['logging'] !== undefined) {
+      await child.ask('logging/setLevel', { level: request.logLevel });
+    }
+    const { worker, states, deadlines, parkMs, wallClock = Date.now } = this.#deps;
+    const digest = callDigest(message.method, request.params);
+    const id = randomBytes(12).toString('base64url');
+    const asking = new AskingCall({
+      id,
+      child,
+      capabilities: request.capabilities,
+      logLevel: request.logLevel,
+      seal: (round) => {
+        const expiresAt = wallClock() + parkMs;
+        return states.seal({ worker, park: id, round, expiresAt, principal: principal.key, server, digest });
+      },
+      parked: (parked) => {
+        this.#parked.set(id, parked);
+        deadlines.set(parked, parkMs);
+      },
+      over: (over) => {
+        this.#parked.delete(id);
+        deadlines.cancel(over);
+        pool.giveBack(key, child);
+      },
+    });
+    asking.start(message, delivery);
+  }
+
+  /** Throws when the state is not of this call: then nothing runs, least of all the tool a second time. */
+  #resume(call: McpCall, message: Message, { params }: ModernRequest, delivery: Delivery): undefined {
+    const { states, deadlines, wallClock = Date.now } = this.#deps;
+    const state = states.open(params['requestState']);
+    const parked = state && this.#parked.get(state.park);
+    if (state === undefined || parked === undefined || !parked.isParked) throw invalidState();
+    const isSame =
+      state.principal === call.principal.key &&
+      state.server === call.server &&
+      state.digest === callDigest(message.method, params) &&
+      state.round === parked.round &&
+      state.expiresAt > wallClock();
+    if (!isSame) throw invalidState();
+    const { inputResponses = {} } = params;
+    if (typeof inputResponses !== 'object' || inputResponses === null || Array.isArray(inputResponses)) {
+      throw new BridgeError('rejected_params', '"inputResponses" must be an object.');
+    }
+    deadlines.cancel(parked);
+    parked.resume(message, delivery, inputResponses as Record<string, unknown>);
+    return undefined;
+  }
+}
+
+async function discover(message: Message, scope: Scope, delivery: Delivery): Promise<void> {
+  const result = discoverResult(await scope.facts());
+  delivery.answer(`{"jsonrpc":"2.0","id":${message.id},"result":${result}}`);
+}
+
+function usefulOf(capabilities: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(USEFUL.flatMap((key) => (key in capabilities ? [[key, capabilities[key]]] : [])));
+}
+
+/** Between its start and its call a borrowed child has nobody to talk to. */
+const NOBODY_YET = { received: () => undefined, closed: () => undefined };

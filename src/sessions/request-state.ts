@@ -1,0 +1,62 @@
+/**
+ * `requestState`: what a modern client carries from one round of a call to the next. Authenticated encryption under
+ * a key that all workers share, so that whichever worker gets the retry knows who has the call in hand, and nobody
+ * outside can read or make one. MCP 2026-07-28, "Multi Round-Trip Requests".
+ */
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+
+export interface CallState {
+  /** The worker that holds the call. */
+  readonly worker: string;
+  readonly park: string;
+  /** Which round of the call; each is answered once. */
+  readonly round: number;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  readonly principal: string;
+  readonly server: string;
+  /** Of method and params: the retry must be of the same call. */
+  readonly digest: string;
+}
+
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+export class RequestStates {
+  readonly #key: Buffer;
+
+  constructor(secret: string) {
+    this.#key = createHash('sha256').update(`requestState ${secret}`).digest();
+  }
+
+  seal(state: CallState): string {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv);
+    const sealed = Buffer.concat([cipher.update(JSON.stringify(state)), cipher.final()]);
+    return Buffer.concat([iv, sealed, cipher.getAuthTag()]).toString('base64url');
+  }
+
+  /** Undefined for whatever was not sealed here, whole and unchanged. */
+  open(text: unknown): CallState | undefined {
+    if (typeof text !== 'string') return undefined;
+    const bytes = Buffer.from(text, 'base64url');
+    // Node ignores what is not base64url; only the canonical text may pass.
+    if (bytes.toString('base64url') !== text || bytes.length <= IV_BYTES + TAG_BYTES) return undefined;
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, IV_BYTES));
+      decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+      const plain = Buffer.concat([decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
+      return JSON.parse(plain.toString()) as CallState;
+    } catch {
+      return undefined; // forged or damaged: no one needs to know which
+    }
+  }
+}
+
+/** What makes two requests the same call: everything but what changes from round to round. */
+export function callDigest(method: string, params: Readonly<Record<string, unknown>>): string {
+  const { _meta, inputResponses, requestState, ...own } = params;
+  return createHash('sha256')
+    .update(JSON.stringify([method, own]))
+    .digest('base64url');
+}
