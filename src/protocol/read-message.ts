@@ -84,28 +84,29 @@ class Found {
   /** `params.progressToken`, and the one in `params._meta`. */
   #token: Span | undefined;
   #metaToken: Span | undefined;
+  #meta: Span | undefined;
   #claim: Span | undefined;
   #twice: string | undefined;
 
   member(scanner: JsonScanner, key: string): void {
     switch (key) {
       case 'id':
-        this.#id = this.#once(this.#id, span(scanner), key);
+        this.#id = this.#once(this.#id, span(scanner, 1), key);
         break;
       case 'jsonrpc':
-        this.#jsonrpc = this.#once(this.#jsonrpc, span(scanner), key);
+        this.#jsonrpc = this.#once(this.#jsonrpc, span(scanner, 1), key);
         break;
       case 'method':
-        this.#method = this.#once(this.#method, span(scanner), key);
+        this.#method = this.#once(this.#method, span(scanner, 1), key);
         break;
       case 'params':
         this.#params = this.#once(this.#params, this.#inParams(scanner), key);
         break;
       case 'result':
-        this.#result = this.#once(this.#result, span(scanner), key);
+        this.#result = this.#once(this.#result, span(scanner, 1), key);
         break;
       case 'error':
-        this.#error = this.#once(this.#error, span(scanner), key);
+        this.#error = this.#once(this.#error, span(scanner, 1), key);
         break;
       default:
         scanner.value(1);
@@ -134,7 +135,7 @@ class Found {
       return invalid(`"params" must be an object; found ${shown(cut(text, this.#params))}.`);
     }
     const kind = this.#id === undefined ? 'notification' : 'request';
-    const tokenSpan = kind === 'request' ? this.#metaToken : (this.#token ?? this.#requestId);
+    const tokenSpan = kind === 'request' ? this.#metaToken : this.#tokenOf(method);
     const isToken = isId(text, tokenSpan);
     return {
       kind,
@@ -182,39 +183,43 @@ class Found {
     };
   }
 
+  #tokenOf(notification: string): Span | undefined {
+    return notification === 'notifications/cancelled' ? this.#requestId : this.#token;
+  }
+
   #inParams(scanner: JsonScanner): Span {
     scanner.peek();
     const start = scanner.at;
-    if (!scanner.openObject()) return span(scanner);
+    if (!scanner.openObject()) return span(scanner, 1);
     if (scanner.closesAtOnce()) return { start, end: scanner.at };
     do {
       const key = scanner.key();
-      if (key === 'name') this.#name = this.#once(this.#name, span(scanner), 'params.name');
-      else if (key === 'uri') this.#uri = this.#once(this.#uri, span(scanner), 'params.uri');
+      if (key === 'name') this.#name = this.#once(this.#name, span(scanner, 2), 'params.name');
+      else if (key === 'uri') this.#uri = this.#once(this.#uri, span(scanner, 2), 'params.uri');
       else if (key === 'progressToken')
-        this.#token = this.#once(this.#token, span(scanner), 'params.progressToken');
+        this.#token = this.#once(this.#token, span(scanner, 2), 'params.progressToken');
       else if (key === 'requestId')
-        this.#requestId = this.#once(this.#requestId, span(scanner), 'params.requestId');
-      else if (key === '_meta') this.#inMeta(scanner);
+        this.#requestId = this.#once(this.#requestId, span(scanner, 2), 'params.requestId');
+      else if (key === '_meta') this.#meta = this.#once(this.#meta, this.#inMeta(scanner), 'params._meta');
       else scanner.value(2);
     } while (scanner.more());
     return { start, end: scanner.at };
   }
 
-  #inMeta(scanner: JsonScanner): void {
-    if (!scanner.openObject()) {
-      scanner.value(2);
-      return;
-    }
-    if (scanner.closesAtOnce()) return;
+  #inMeta(scanner: JsonScanner): Span {
+    scanner.peek();
+    const start = scanner.at;
+    if (!scanner.openObject()) return span(scanner, 2);
+    if (scanner.closesAtOnce()) return { start, end: scanner.at };
     do {
       const key = scanner.key();
       if (key === 'progressToken') {
-        this.#metaToken = this.#once(this.#metaToken, span(scanner), 'params._meta.progressToken');
+        this.#metaToken = this.#once(this.#metaToken, span(scanner, 3), 'params._meta.progressToken');
       } else if (key === VERSION_KEY) {
-        this.#claim = this.#once(this.#claim, span(scanner), `params._meta["${VERSION_KEY}"]`);
+        this.#claim = this.#once(this.#claim, span(scanner, 3), `params._meta["${VERSION_KEY}"]`);
       } else scanner.value(3);
     } while (scanner.more());
+    return { start, end: scanner.at };
   }
 
   #once(before: Span | undefined, found: Span, key: string): Span {
@@ -223,11 +228,11 @@ class Found {
   }
 }
 
-/** Passes over a value and says where it stood. */
-function span(scanner: JsonScanner): Span {
+/** Passes over a value and says where it stood; `depth` is that of what it stands in. */
+function span(scanner: JsonScanner, depth: number): Span {
   scanner.peek();
   const start = scanner.at;
-  scanner.value(3);
+  scanner.value(depth);
   return { start, end: scanner.at };
 }
 
