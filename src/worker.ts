@@ -1,11 +1,13 @@
 /**
  * The worker's composition root: everything is wired here, nothing is global. Starts, serves, drains, ends.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { Deadlines, now, pause } from './deadline.ts';
 import { messageOf } from './errors.ts';
 import { createGate } from './http/gate.ts';
 import { createRequestRecorder } from './http/request-recorder.ts';
 import { selectEngine } from './http/select-engine.ts';
+import { accessOf, mayStillUse } from './http/standing.ts';
 import type { Fleet } from './ipc/fleet.ts';
 import type { StartMessage } from './ipc/messages.ts';
 import { createLogger, flushLog } from './log.ts';
@@ -17,6 +19,7 @@ import { createBridgeRoute } from './routes/bridge.ts';
 import { createMcpRoute } from './routes/mcp.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { createPlacement } from './routes/placement.ts';
+import { limitRate } from './routes/rate-limit.ts';
 import { createRouter } from './routes/router.ts';
 import { reportServers } from './routes/server-report.ts';
 import { Face } from './sessions/face.ts';
@@ -43,6 +46,7 @@ export async function runWorker(
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {
   const { settings, sessionSecret, runtimeDir, port } = start;
+  let current = settings;
   const log = createLogger(settings, { role: 'worker', slot: fleet.slot });
   try {
     const engine = await selectEngine(settings.httpEngine, (sentence) => log.warn(sentence));
@@ -65,11 +69,20 @@ export async function runWorker(
       for (const { facts } of store.all()) set(1, facts.server, 'legacy');
     });
     const traffic = createTraffic({ log, record: createRequestRecorder(metrics), deadlines, id: fleet.id });
-    const gate = createGate(settings, { onFailure: (reason) => metrics.authFailures.child(reason).add() });
+    const door = createGate(settings, { onFailure: (reason) => metrics.authFailures.child(reason).add() });
     const relay = new Relay({
       runtimeDir,
       id: fleet.id,
       forwarded: (direction) => metrics.forwarded.child(direction).add(),
+    });
+    const gate = limitRate(door, {
+      max: settings.rateLimitMax,
+      windowMs: settings.rateLimitWindowMs,
+      relay,
+      roster,
+      self: fleet.id,
+      log,
+      refused: () => metrics.rateLimited.child().add(),
     });
     const placement = createPlacement(roster, fleet.id);
     const ids = new SessionIds(fleet.id, sessionSecret);
@@ -99,8 +112,15 @@ export async function runWorker(
           placement,
           streamOpened: traffic.streamOpened,
         }),
-        createBridgeRoute({ settings, cwd: process.cwd(), gate, pool, relay, placement, log }),
-        ...operationsRoutes({ settings, gate, fleet, roster, engine: engine.name, isDraining }),
+        createBridgeRoute({ settings: () => current, cwd: process.cwd(), gate, pool, relay, placement, log }),
+        ...operationsRoutes({
+          settings: () => current,
+          gate,
+          fleet,
+          roster,
+          engine: engine.name,
+          isDraining,
+        }),
       ],
       failed: (error, { route, requestId }) => log.warn({ err: error, route, requestId }, 'request failed'),
     });
@@ -131,6 +151,20 @@ export async function runWorker(
     fleet.listen({
       roster: (members) => roster.set(members),
       answer: (topic) => (topic === 'metrics' ? metrics.snapshot() : reportServers(pool, store)),
+      tryServers: (servers) => pool.tryServers(servers),
+      async adopt(next) {
+        if (!isDeepStrictEqual(accessOf(current), accessOf(next))) {
+          gate.adopt(next);
+          for (const session of store.all()) {
+            const { principal, server } = session.facts;
+            if (!mayStillUse(next, principal, server)) void store.end(session, 'revoked');
+          }
+          // Whoever still may listens again.
+          modern.closeStreams();
+        }
+        await pool.adopt(next.servers);
+        current = next;
+      },
       async drain({ deadlineMs, rolling }) {
         if (traffic.draining) return;
         traffic.draining = true;

@@ -1,4 +1,5 @@
 /** Who a request is from: its bearer token, looked up or verified. Owns the challenges of a 401. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Settings } from '../config/settings.ts';
 import { BridgeError } from '../errors.ts';
 import { bearerToken, createTokenBook } from './bearer.ts';
@@ -7,6 +8,7 @@ import type { RawRequest } from './engine.ts';
 import { hostName } from './hosts.ts';
 import { createJwtVerifier, looksLikeJwt } from './jwt.ts';
 import { createPrincipal, forgetOldest, type Principal } from './principal.ts';
+import type { AccessSettings } from './standing.ts';
 
 export type AuthFailure =
   | 'missing'
@@ -22,6 +24,8 @@ export type AuthSettings = Pick<Settings, 'accessTokens' | 'tokens' | 'jwt' | 'm
 export interface Authenticator {
   /** A promise only for a JWT that was not seen lately. Throws (or rejects with) `unauthorized`, `auth_unavailable`. */
   authenticate(request: RawRequest): Principal | Promise<Principal>;
+  /** Knows these tokens from now on. Keys of an unchanged issuer are not fetched again. */
+  adopt(access: AccessSettings): void;
   /** Throws `unauthorized` when METRICS_TOKEN is set and not what was sent. */
   authorizeMetrics(request: RawRequest): void;
 }
@@ -45,14 +49,15 @@ const KEYS_RETRY_SECONDS = 5;
 export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Authenticator {
   const { onFailure, wallClock = Date.now } = deps;
   const everything = createPrincipal('access-token', { tools: {}, bridge: true });
-  const book = createTokenBook<Principal>([
-    ...settings.accessTokens.map((token) => [token, everything] as const),
-    ...settings.tokens.map(
-      ({ name, token, ...scope }) => [token, createPrincipal(`token:${name}`, scope)] as const,
-    ),
-  ]);
+  const bookOf = ({ accessTokens, tokens }: AccessSettings) =>
+    createTokenBook<Principal>([
+      ...accessTokens.map((token) => [token, everything] as const),
+      ...tokens.map(({ name, token, ...scope }) => [token, createPrincipal(`token:${name}`, scope)] as const),
+    ]);
+  let { jwt } = settings;
+  let book = bookOf(settings);
+  let verifier = jwt && createJwtVerifier(jwt, wallClock);
   const metricsBook = settings.metricsToken && createTokenBook([[settings.metricsToken, true]]);
-  const verifier = settings.jwt && createJwtVerifier(settings.jwt, wallClock);
   const peerTrusted = createPeerTrust(settings.trustProxy);
   const admitted = new Map<string, Admitted>();
 
@@ -67,7 +72,7 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
     let challenge = 'Bearer realm="mcp-bridge"';
     // RFC 6750, section 3.1: no error code when no credentials were sent.
     if (failure !== 'missing') challenge += ', error="invalid_token"';
-    if (settings.jwt !== undefined && failure !== 'metrics') {
+    if (jwt !== undefined && failure !== 'metrics') {
       const url = metadataUrl(request, peerTrusted(request));
       if (url !== undefined) challenge += `, resource_metadata="${url}"`;
     }
@@ -75,8 +80,10 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
   };
 
   const verify = async (request: RawRequest, header: string, token: string): Promise<Principal> => {
-    const outcome = await verifier?.verify(token);
-    if (outcome === undefined) throw refuse(request, 'unknown', UNKNOWN);
+    const asked = verifier;
+    const outcome = await asked?.verify(token);
+    // Whom a reload does not trust any more is not remembered for having asked before it.
+    if (outcome === undefined || asked !== verifier) throw refuse(request, 'unknown', UNKNOWN);
     if ('principal' in outcome) return remember(header, outcome);
     if (outcome.failure !== 'unavailable') throw refuse(request, outcome.failure, outcome.reason);
     onFailure('unavailable');
@@ -102,8 +109,21 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
       if (principal !== undefined) {
         return remember(header, { principal, trustedUntilMs: Number.POSITIVE_INFINITY });
       }
-      if (verifier !== undefined && looksLikeJwt(token)) return verify(request, header, token);
+      if (verifier !== undefined && looksLikeJwt(token)) {
+        const verified = verify(request, header, token);
+        // A route may refuse the request for another reason before it looks at who asks.
+        verified.catch(() => undefined);
+        return verified;
+      }
       throw refuse(request, 'unknown', UNKNOWN);
+    },
+
+    adopt(access) {
+      book = bookOf(access);
+      if (!isDeepStrictEqual(jwt, access.jwt))
+        verifier = access.jwt && createJwtVerifier(access.jwt, wallClock);
+      jwt = access.jwt;
+      admitted.clear();
     },
 
     authorizeMetrics(request) {
