@@ -19,7 +19,7 @@ const ping = (token: string) => ({
 
 /** A key's owner may change when a worker joins, and its count starts anew. */
 const wholeFleet = (bridge: Bridge) =>
-  until(async () => (await send(bridge, { path: '/ready' })).body.workers?.ready === 2);
+  until('both workers', async () => (await send(bridge, { path: '/ready' })).body.workers?.ready === 2);
 
 forEachEngine('a token has its requests over all workers, then 429', async (t, engine) => {
   const max = 40;
