@@ -9,7 +9,11 @@ import { HELP, parseCommandLine } from './cli.ts';
 import { describe } from './config/describe.ts';
 import { type Fault, renderFault } from './config/fault.ts';
 import { type Loaded, type LoadOptions, load } from './config/load.ts';
+import { pause } from './deadline.ts';
+import { isPm2Instance } from './pm2/is-pm2-instance.ts';
 import { EXIT_CONFIG, EXIT_FAILED, StartError } from './supervisor/start-error.ts';
+
+const LAST_WORDS_MS = 1_000;
 
 async function main(): Promise<number> {
   const command = parseCommandLine(process.argv.slice(2));
@@ -60,6 +64,39 @@ async function work(): Promise<void> {
   await runWorker(link.fleet, link.start, process.env);
 }
 
+/** One of PM2's instances: a worker that has no primary of ours. */
+async function serveUnderPm2(): Promise<void> {
+  const command = parseCommandLine(process.argv.slice(2));
+  if (command.kind === 'faults') throw refusal(command.faults);
+  if (command.kind !== 'run') throw new StartError(`PM2 cannot run --${command.kind}.`, EXIT_CONFIG);
+  const [{ runInstance }, { runWorker }] = await Promise.all([
+    import('./pm2/instance.ts'),
+    import('./worker.ts'),
+  ]);
+  await runInstance({
+    environment: process.env,
+    read(generatedToken) {
+      const loaded = read(command.options, generatedToken);
+      if ('faults' in loaded) throw refusal(loaded.faults);
+      return loaded;
+    },
+    runWorker,
+    fail: (sentence) => void endInWords(sentence, EXIT_FAILED),
+  });
+}
+
+/** PM2 has put a file in the place of stderr, and what is written last needs a moment. */
+async function endInWords(sentence: string, code: number): Promise<never> {
+  const written = new Promise<void>((resolve) => {
+    process.stderr.write(`${sentence}\n`, 'utf8', () => resolve());
+  });
+  await Promise.race([written, pause(LAST_WORDS_MS)]);
+  process.exit(code);
+}
+
+const refusal = (faults: readonly Fault[]): StartError =>
+  new StartError(faults.map(renderFault).join('\n'), EXIT_CONFIG);
+
 function say(text: string): number {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   return 0;
@@ -84,11 +121,12 @@ if (process.env['MCP_BRIDGE_ROLE'] === 'worker') {
   await work();
 } else {
   try {
-    process.exit(await main());
+    if (isPm2Instance(process.env)) await serveUnderPm2();
+    else process.exit(await main());
   } catch (error) {
-    complain(
+    await endInWords(
       error instanceof StartError ? error.message : String(error instanceof Error ? error.stack : error),
+      error instanceof StartError ? error.exitCode : EXIT_FAILED,
     );
-    process.exit(error instanceof StartError ? error.exitCode : EXIT_FAILED);
   }
 }

@@ -15,6 +15,7 @@ import type { Settings } from './config/settings.ts';
 import { pause } from './deadline.ts';
 import { messageOf } from './errors.ts';
 import { createLineWriter, type LineWriter } from './line-writer.ts';
+import { createStreamWriter } from './stream-writer.ts';
 
 export type Logger = pino.Logger;
 
@@ -69,8 +70,14 @@ export function createLogger(
   };
 
   const pretty = nodeEnv === 'development' && isatty(STDOUT);
+  const stdout = (): LineWriter => {
+    if (!isTakenOver()) return open(STDOUT, 'stdout', PIPE_WRITE_BYTES);
+    const writer = createStreamWriter(process.stdout, tellOnce('stdout'));
+    writers.push(writer);
+    return writer;
+  };
   const streams: pino.StreamEntry<pino.Level>[] = [
-    { level: logLevel, stream: pretty ? prettyTerminal() : open(STDOUT, 'stdout', PIPE_WRITE_BYTES) },
+    { level: logLevel, stream: pretty ? prettyTerminal() : stdout() },
   ];
   if (logDir !== undefined) {
     const files = openFiles(logDir);
@@ -111,16 +118,26 @@ export async function flushLog(logger: Logger): Promise<void> {
 
 /** A full disk or a closed pipe is no reason to stop serving: lines wait, then drop, and stderr says so once. */
 function openWriter(fd: number, name: string, maxWriteBytes: number): LineWriter {
-  let said = false;
   return createLineWriter(fd, {
     maxWriteBytes,
     maxWaitingBytes: MAX_WAITING_BYTES,
-    onTrouble: (what) => {
-      if (said) return;
-      said = tellOnStderr(`mcp-bridge: log lines for ${name} cannot be written: ${what}\n`);
-    },
+    onTrouble: tellOnce(name),
   });
 }
+
+function tellOnce(name: string): (what: string) => void {
+  let said = false;
+  return (what) => {
+    if (said) return;
+    said = tellOnStderr(`mcp-bridge: log lines for ${name} cannot be written: ${what}\n`);
+  };
+}
+
+/**
+ * PM2's cluster mode replaces `process.stdout.write` by one that writes the app's log file; descriptor 1 is its
+ * daemon's there.
+ */
+const isTakenOver = (): boolean => Object.hasOwn(process.stdout, 'write');
 
 /** False when stderr does not take it either. */
 function tellOnStderr(text: string): boolean {

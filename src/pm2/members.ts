@@ -41,8 +41,7 @@ export function readMembers(folder: string): Members {
     const record = readJson(join(folder, name));
     if (isRecord(record)) (isAlive(record) ? live : dead).push(record);
   }
-  const byBirth = (a: MemberRecord, b: MemberRecord): number =>
-    a.bornMs - b.bornMs || (a.id < b.id ? -1 : 1);
+  const byBirth = (a: MemberRecord, b: MemberRecord): number => a.bornMs - b.bornMs || (a.id < b.id ? -1 : 1);
   return { live: live.sort(byBirth), dead: dead.sort(byBirth) };
 }
 

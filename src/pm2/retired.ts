@@ -67,7 +67,9 @@ export function readSnapshot(folder: string, id: string): unknown {
 
 /** The processes that have written one and are not folded in yet, living or not. */
 export function snapshotIds(folder: string): readonly string[] {
-  return readdirSync(folder).flatMap((name) => (name.endsWith(SUFFIX) ? [name.slice(0, -SUFFIX.length)] : []));
+  return readdirSync(folder).flatMap((name) =>
+    name.endsWith(SUFFIX) ? [name.slice(0, -SUFFIX.length)] : [],
+  );
 }
 
 function writeRetired(folder: string, retired: Retired): void {
