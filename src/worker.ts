@@ -17,11 +17,13 @@ import { Pool } from './pool/pool.ts';
 import { BRIDGE_VERSION } from './protocol/versions.ts';
 import { createBridgeRoute } from './routes/bridge.ts';
 import { createMcpRoute } from './routes/mcp.ts';
+import { createDispatch } from './routes/mcp-dispatch.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { createPlacement } from './routes/placement.ts';
 import { limitRate } from './routes/rate-limit.ts';
 import { createRouter } from './routes/router.ts';
 import { reportServers } from './routes/server-report.ts';
+import { createSseRoutes } from './routes/sse.ts';
 import { Face } from './sessions/face.ts';
 import { LegacyFace } from './sessions/legacy-face.ts';
 import { ModernFace } from './sessions/modern-face.ts';
@@ -37,6 +39,11 @@ import { childEnvironment } from './upstream/child-environment.ts';
 
 const HEARTBEAT_MS = 2_000;
 const DRAIN_CHECK_MS = 25;
+/**
+ * A rolling drain goes on until no request has come for so long: each kept-alive connection in use gets an answer
+ * that closes it, and none is cut while its next request is on the way.
+ */
+const QUIET_MS = 1_000;
 const TASK_THREADS = 2;
 
 /** Resolves when the worker serves, or has said that it cannot; from then on the fleet's orders end it. */
@@ -97,19 +104,20 @@ export async function runWorker(
       parkMs: settings.sessionTtlMs,
     });
     const face = new Face({ tasks, legacy, modern });
+    const dispatch = createDispatch({ pool, face, modern, relay, placement });
     const isDraining = (): boolean => traffic.draining;
     const router = createRouter({
       gate,
       context: traffic.context,
       routes: [
-        createMcpRoute({
+        createMcpRoute({ settings, gate, dispatch, streamOpened: traffic.streamOpened }),
+        ...createSseRoutes({
           settings,
           gate,
-          pool,
-          face,
-          modern,
+          dispatch,
           relay,
           placement,
+          self: fleet.id,
           streamOpened: traffic.streamOpened,
         }),
         createBridgeRoute({ settings: () => current, cwd: process.cwd(), gate, pool, relay, placement, log }),
@@ -174,7 +182,14 @@ export async function runWorker(
         const endsAt = now() + deadlineMs;
         const busy = (): boolean =>
           traffic.inFlight > 0 || pool.inFlight > 0 || (rolling && store.hasOwnChildren);
-        while (busy() && now() < endsAt) await pause(DRAIN_CHECK_MS);
+        let { begun } = traffic;
+        let quietSince = now();
+        while ((busy() || (rolling && now() - quietSince < QUIET_MS)) && now() < endsAt) {
+          await pause(DRAIN_CHECK_MS);
+          if (traffic.begun === begun) continue;
+          begun = traffic.begun;
+          quietSince = now();
+        }
         await close();
         process.exit(0);
       },

@@ -1,0 +1,96 @@
+/**
+ * From a checked call to /mcp to whoever serves it: finds the owner, and serves the call here or carries it there.
+ */
+import { BridgeError } from '../errors.ts';
+import { type Principal, principalFromWire } from '../http/principal.ts';
+import type { Reply } from '../http/reply.ts';
+import { RPC_WITHOUT_ID, sendError } from '../http/send-error.ts';
+import type { Pool } from '../pool/pool.ts';
+import { parsePayload } from '../protocol/message.ts';
+import { readMessage } from '../protocol/read-message.ts';
+import type { Face } from '../sessions/face.ts';
+import type { McpCall } from '../sessions/mcp-call.ts';
+import type { ModernFace } from '../sessions/modern-face.ts';
+import type { Relay } from '../shard/relay.ts';
+import { relayedBody } from './admission.ts';
+import type { Placement } from './placement.ts';
+
+export interface DispatchDeps {
+  readonly pool: Pool;
+  readonly face: Face;
+  readonly modern: ModernFace;
+  readonly relay: Relay;
+  readonly placement: Placement;
+}
+
+/** Answers through `reply`; may throw `unknown_server`. A large body is given away (see Tasks). */
+export type Dispatch = (call: McpCall, body: string | Uint8Array, reply: Reply) => void;
+
+/** The head of a relayed call: a McpCall with its principal as text. */
+type WireCall = Omit<McpCall, 'principal'> & { readonly principal: string };
+
+export function createDispatch(deps: DispatchDeps): Dispatch {
+  const { pool, face, modern, relay, placement } = deps;
+  const principals = new Map<string, Principal>();
+
+  const dispatch = (call: McpCall, body: string | Uint8Array, reply: Reply): void => {
+    const owner = ownerOf(call, body);
+    if (owner === undefined) {
+      face.serve(call, body, reply);
+      return;
+    }
+    const head = JSON.stringify({ ...call, principal: call.principal.wire } satisfies WireCall);
+    relay.forward(owner, 'mcp', { head, body, reply, lost: (served) => lost(call, body, reply, served) });
+  };
+
+  const ownerOf = (call: McpCall, body: string | Uint8Array): string | undefined => {
+    // Its owner knows whether a session lives on: that of a server that was removed does.
+    if (call.sessionId !== undefined)
+      return placement.ofSession(call.sessionId, pool.definition(call.server));
+    const { server } = pool.configured(call.server);
+    if (call.verb !== 'POST') return undefined;
+    const holder = typeof body === 'string' ? holderOf(body) : undefined;
+    if (holder !== undefined) return placement.ofWorker(holder);
+    if (server.isolation === 'session' && isInitialize(body)) return placement.forNewChild();
+    return placement.ofScope(server, call.principal.key);
+  };
+
+  /** A retry goes to the worker that has its call in hand, wherever it lands. */
+  const holderOf = (body: string): string | undefined => {
+    if (!body.includes('"requestState"')) return undefined;
+    const read = readMessage(body);
+    return read.kind === 'request' ? modern.ownerOf(parsePayload(read)) : undefined;
+  };
+
+  const lost = (call: McpCall, body: string | Uint8Array, reply: Reply, served: boolean): void => {
+    // Without a session any worker will do, as long as nothing was done yet.
+    if (!served && call.sessionId === undefined) face.serve(call, body, reply);
+    else if (served) {
+      sendError(
+        reply,
+        new BridgeError('worker_died', 'The worker that had this call in hand died.'),
+        RPC_WITHOUT_ID,
+      );
+    } else {
+      sendError(reply, new BridgeError('session_not_found', 'Session not found'), RPC_WITHOUT_ID);
+    }
+  };
+
+  relay.register('mcp', (head, body, reply) => {
+    const call = JSON.parse(head) as WireCall;
+    face.serve(
+      { ...call, principal: principalFromWire(call.principal, principals) },
+      relayedBody(body),
+      reply,
+    );
+  });
+
+  return dispatch;
+}
+
+/** Cheap for what is certainly something else; a large body is never an `initialize`. */
+function isInitialize(body: string | Uint8Array): boolean {
+  if (typeof body !== 'string' || !body.includes('initialize')) return false;
+  const read = readMessage(body);
+  return read.kind === 'request' && read.method === 'initialize';
+}
