@@ -11,6 +11,8 @@ export interface Traffic {
   readonly context: ExchangeContext;
   /** Requests without an answer yet; streams that a client opened to listen are not counted. */
   readonly inFlight: number;
+  /** Requests so far. */
+  readonly begun: number;
   /** Set once: from then on every answer closes its connection. */
   draining: boolean;
   streamOpened(exchange: Exchange): void;
@@ -33,6 +35,9 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
     draining: false,
     get inFlight(): number {
       return begun - ended - streams.size;
+    },
+    get begun(): number {
+      return begun;
     },
     streamOpened(exchange: Exchange): void {
       streams.add(exchange);
