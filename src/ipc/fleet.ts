@@ -2,7 +2,8 @@
  * A worker's view of the rest of the bridge. Under our own primary it is the IPC channel (primary-link); under a
  * foreign supervisor the same view is kept through RUNTIME_DIR. Workers know only this interface.
  */
-import type { GatheredPart, Member, QuotaKind, Topic } from './messages.ts';
+import type { ServerDefinition, Settings } from '../config/settings.ts';
+import type { GatheredPart, Member, QuotaKind, Topic, TrialFailure } from './messages.ts';
 
 export interface FleetEvents {
   /** Who is there, after every change; includes this worker. */
@@ -11,6 +12,10 @@ export interface FleetEvents {
   drain(order: { deadlineMs: number; rolling: boolean }): void;
   /** This worker's own part of a gather. */
   answer(topic: Topic): unknown | Promise<unknown>;
+  /** Starts each of them once, beside what runs. Never rejects. */
+  tryServers(servers: readonly ServerDefinition[]): Promise<readonly TrialFailure[]>;
+  /** Serves with other settings; resolves when it does. Never rejects. */
+  adopt(settings: Settings): Promise<void>;
   /** The supervisor is gone: stop at once, leave nothing behind. */
   orphaned(): void;
 }

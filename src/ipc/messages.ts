@@ -2,7 +2,7 @@
  * Everything the primary and a worker say to each other over the fork's IPC channel: two unions, nothing else.
  * No client traffic passes here.
  */
-import type { Settings } from '../config/settings.ts';
+import type { ServerDefinition, Settings } from '../config/settings.ts';
 
 export type WorkerState = 'booting' | 'ready' | 'draining';
 
@@ -26,6 +26,13 @@ export interface GatheredPart {
   readonly value: unknown;
 }
 
+/** A server that a worker could not start on trial. */
+export interface TrialFailure {
+  readonly server: string;
+  /** Sentences, with the last lines of its stderr where there are any. */
+  readonly reason: string;
+}
+
 /** All that a worker needs to know; the answer to its `hello`. */
 export interface StartMessage {
   readonly type: 'start';
@@ -47,7 +54,11 @@ export type ToWorker =
   /** How many of the `count` that were asked for. */
   | { type: 'granted'; seq: number; granted: number }
   | { type: 'ask'; seq: number; topic: Topic }
-  | { type: 'gathered'; seq: number; parts: readonly GatheredPart[] };
+  | { type: 'gathered'; seq: number; parts: readonly GatheredPart[] }
+  /** Start each of these once, and end it again; answered with `tried`. */
+  | { type: 'try'; seq: number; servers: readonly ServerDefinition[] }
+  /** Serve with these from now on; answered with `adopted` when nothing new is served by the old ones. */
+  | { type: 'settings'; seq: number; settings: Settings };
 
 export type ToPrimary =
   /** It listens to messages from now on; those sent before would be lost. Answered with `start`. */
@@ -64,4 +75,6 @@ export type ToPrimary =
   | { type: 'child-exited'; pgid: number }
   /** Ask every worker (this one included) about `topic`; answered with `gathered` within about a second. */
   | { type: 'gather'; seq: number; topic: Topic }
-  | { type: 'answer'; seq: number; value: unknown };
+  | { type: 'answer'; seq: number; value: unknown }
+  | { type: 'tried'; seq: number; failures: readonly TrialFailure[] }
+  | { type: 'adopted'; seq: number };

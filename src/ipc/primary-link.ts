@@ -146,6 +146,15 @@ class ChannelFleet implements Fleet {
         break;
       case 'ask':
         return void this.#answer(message.seq, message.topic);
+      case 'try': {
+        const { seq, servers } = message;
+        void events.tryServers(servers).then((failures) => this.#send({ type: 'tried', seq, failures }));
+        break;
+      }
+      case 'settings': {
+        const { seq, settings } = message;
+        void events.adopt(settings).then(() => this.#send({ type: 'adopted', seq }));
+      }
     }
   }
 

@@ -11,6 +11,8 @@ import type { Child, ChildOwner, ServerFacts } from './child.ts';
 export interface ScopeListener {
   /** A notification of one of the children that belongs to no call. */
   notified(message: Message): void;
+  /** The server is defined anew or removed: whoever is not bound to these children may go. */
+  replaced?(): void;
 }
 
 export interface ScopeDeps {
@@ -62,6 +64,10 @@ export class Scope implements ChildOwner {
     const { facts } = await this.acquire();
     if (facts === undefined) throw new TypeError('a pooled child is initialised before it is handed out');
     return facts;
+  }
+
+  retire(): void {
+    for (const listener of [...this.#listeners]) listener.replaced?.();
   }
 
   attach(listener: ScopeListener): void {

@@ -80,6 +80,7 @@ export class ServerPool {
     this.#retired = true;
     for (const spare of this.#spares) void spare.close();
     this.#spares.clear();
+    for (const scope of this.#scopes.values()) scope.retire();
     this.maintain(0);
   }
 

@@ -22,7 +22,7 @@ export async function tryServer(server: ServerDefinition, deps: TrialDeps): Prom
   const uncounted = { finished: () => undefined, queued: () => undefined, ended: () => undefined };
   const child = new Child(server, NOBODY, { ...deps, ...uncounted });
   try {
-    await child.initialize();
+    await child.initialize({});
     return undefined;
   } catch (error) {
     return messageOf(error);

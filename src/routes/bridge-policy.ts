@@ -17,7 +17,11 @@ export interface Resolved {
   readonly tools: ToolGate;
 }
 
-type PolicySettings = Pick<Settings, 'servers' | 'bridge' | 'requestTimeoutMs'> & { readonly cwd: string };
+export interface BridgePolicyInput {
+  readonly settings: Pick<Settings, 'servers' | 'bridge' | 'requestTimeoutMs'>;
+  /** Where ad-hoc commands run. */
+  readonly cwd: string;
+}
 
 /** Variables that make a program load code or look elsewhere for it; no call sets them, whatever the file says. */
 const NEVER =
@@ -29,8 +33,9 @@ const MAX_CONCURRENT = 64;
 export function resolveBridgeCall(
   call: BridgeCall,
   principal: Principal,
-  settings: PolicySettings,
+  input: BridgePolicyInput,
 ): Resolved {
+  const { settings } = input;
   const equal = settings.servers.filter((server) => !server.disabled && isMeant(server, call));
   const usable = equal.filter(({ name }) => principal.servers === undefined || principal.servers.has(name));
   const [entry] = usable;
@@ -43,7 +48,7 @@ export function resolveBridgeCall(
   if (entry !== undefined && !withEnv) return { server: entry, adhoc: false, tools };
   if (withEnv) checkEnvironment(call, settings);
   if (entry === undefined) checkTarget(call, principal, settings);
-  return { server: adhocServer(call, entry, settings), adhoc: true, tools };
+  return { server: adhocServer(call, entry, input), adhoc: true, tools };
 }
 
 /** Throws `tool_not_allowed`. */
@@ -58,7 +63,7 @@ function isMeant(server: ServerDefinition, { serverPath, args }: BridgeCall): bo
   return server.command === serverPath && equalLists(server.args, args);
 }
 
-function checkEnvironment({ env }: BridgeCall, { bridge }: PolicySettings): void {
+function checkEnvironment({ env }: BridgeCall, { bridge }: BridgePolicyInput['settings']): void {
   const allowed = bridge.env.map((glob) => pattern(glob, '[A-Za-z0-9_]*'));
   for (const name of Object.keys(env)) {
     if (!NEVER.test(name) && allowed.some((glob) => glob.test(name))) continue;
@@ -70,7 +75,11 @@ function checkEnvironment({ env }: BridgeCall, { bridge }: PolicySettings): void
   }
 }
 
-function checkTarget(call: BridgeCall, principal: Principal, { bridge, servers }: PolicySettings): void {
+function checkTarget(
+  call: BridgeCall,
+  principal: Principal,
+  { bridge, servers }: BridgePolicyInput['settings'],
+): void {
   if (principal.servers !== undefined) {
     throw new BridgeError('server_not_allowed', 'This token may use configured servers only.');
   }
@@ -94,10 +103,11 @@ function checkTarget(call: BridgeCall, principal: Principal, { bridge, servers }
 function adhocServer(
   call: BridgeCall,
   entry: ServerDefinition | undefined,
-  settings: PolicySettings,
+  { settings, cwd }: BridgePolicyInput,
 ): ServerDefinition {
   const { serverPath, args, env } = call;
-  const identity = JSON.stringify([entry?.name, serverPath, args, Object.entries(env).sort()]);
+  // The whole entry: defined anew it is another server, whose children are not to be mixed with the old ones.
+  const identity = JSON.stringify([entry, serverPath, args, Object.entries(env).sort()]);
   const name = `adhoc:${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
   if (entry?.kind === 'stdio') return { ...entry, name, env: { ...entry.env, ...env } };
   if (entry !== undefined) return { ...entry, name };
@@ -112,7 +122,7 @@ function adhocServer(
     disabled: false,
   } as const;
   if (originOf(serverPath) === undefined) {
-    return { ...common, kind: 'stdio', command: serverPath, args, env, cwd: settings.cwd, limits: {} };
+    return { ...common, kind: 'stdio', command: serverPath, args, env, cwd, limits: {} };
   }
   const transport = serverPath.startsWith('ws') ? 'ws' : 'http';
   return { ...common, kind: 'remote', url: serverPath, transport, headers: {} };

@@ -26,7 +26,8 @@ import type { Placement } from './placement.ts';
 import type { Route } from './router.ts';
 
 export interface BridgeRouteDeps {
-  readonly settings: Settings;
+  /** Those of this moment: a reload changes what may run. */
+  readonly settings: () => Settings;
   /** Where ad-hoc commands run. */
   readonly cwd: string;
   readonly gate: Gate;
@@ -42,9 +43,8 @@ interface WireHead {
 }
 
 export function createBridgeRoute(deps: BridgeRouteDeps): Route {
-  const { settings, gate, pool, relay, placement, log } = deps;
+  const { settings, cwd, gate, pool, relay, placement, log } = deps;
   const principals = new Map<string, Principal>();
-  const policy = { ...settings, cwd: deps.cwd };
 
   /** Throws BridgeError for what is refused before a child is asked. */
   const serve = (
@@ -55,7 +55,7 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
     mayForward: boolean,
   ): void => {
     const call = readBridgeCall(text);
-    const { server, adhoc, tools } = resolveBridgeCall(call, principal, policy);
+    const { server, adhoc, tools } = resolveBridgeCall(call, principal, { settings: settings(), cwd });
     checkTool(call, tools);
     const owner = mayForward ? placement.ofScope(server, principal.key) : undefined;
     if (owner !== undefined) {
@@ -89,7 +89,8 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
       );
     }
     const serverPool = adhoc ? pool.adhoc(server) : pool.configured(server.name);
-    run(call, serverPool.scope(server.isolation === 'shared' ? '' : principal.key).acquire(), tools, reply);
+    const scope = serverPool.scope(serverPool.server.isolation === 'shared' ? '' : principal.key);
+    run(call, scope.acquire(), tools, reply);
   };
 
   // The owner applies the policy again: it trusts the asking worker for who asks, not for what may run.
@@ -98,6 +99,8 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
     const text = asText(relayedBody(body));
     attempt(reply, () => serve(text, principalFromWire(principal, principals), address, reply, false));
   });
+
+  const { maxBodyBytes: maxBytes } = settings();
 
   return {
     label: '/bridge',
@@ -109,15 +112,10 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
       const principal = gate.authenticate(request);
       const address = gate.clientAddress(request);
       checkContentType(request.headers);
-      return readAdmitted(
-        exchange,
-        principal,
-        { maxBytes: settings.maxBodyBytes, shape: 'http' },
-        (known, body) => {
-          if (!known.bridge) throw new BridgeError('bridge_not_allowed', 'This token may not use /bridge.');
-          serve(asText(body), known, address, exchange, true);
-        },
-      );
+      return readAdmitted(exchange, principal, { maxBytes, shape: 'http' }, (known, body) => {
+        if (!known.bridge) throw new BridgeError('bridge_not_allowed', 'This token may not use /bridge.');
+        serve(asText(body), known, address, exchange, true);
+      });
     },
   };
 }

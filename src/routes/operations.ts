@@ -15,7 +15,8 @@ import type { Route } from './router.ts';
 import { type ServerSummary, summarise } from './server-report.ts';
 
 export interface OperationsDeps {
-  readonly settings: Settings;
+  /** Those of this moment. */
+  readonly settings: () => Settings;
   readonly gate: Gate;
   readonly fleet: Fleet;
   readonly roster: Roster;
@@ -30,7 +31,7 @@ export function operationsRoutes(deps: OperationsDeps): readonly Route[] {
 
   const summaries = async (): Promise<ServerSummary[]> => {
     const parts = await fleet.gather('servers');
-    return settings.servers.map((server) => summarise(server, parts));
+    return settings().servers.map((server) => summarise(server, parts));
   };
 
   const health: Route = {

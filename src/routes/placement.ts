@@ -7,8 +7,8 @@ import { isResumable, workerOf } from '../sessions/session-id.ts';
 import { type Roster, rank } from '../shard/roster.ts';
 
 export interface Placement {
-  /** The owner of a session; undefined: this worker. */
-  ofSession(id: string, server: ServerDefinition): string | undefined;
+  /** The owner of a session; undefined: this worker. The server may be one that is not configured any more. */
+  ofSession(id: string, server: ServerDefinition | undefined): string | undefined;
   /** A worker by its id; undefined: this worker, also where that one is gone. */
   ofWorker(id: string): string | undefined;
   /** The owner of what the key's scope shares; undefined: this worker. */
@@ -30,7 +30,7 @@ export function createPlacement(roster: Roster, self: string): Placement {
       const opener = workerOf(id);
       if (opener === self) return undefined;
       if (roster.get(opener) !== undefined) return opener;
-      if (server.isolation !== 'shared' || !isResumable(id)) return undefined;
+      if (server?.isolation !== 'shared' || !isResumable(id)) return undefined;
       return other(rank(id, holders(server))[0]?.id);
     },
     ofWorker: (id) => other(roster.get(id)?.id),

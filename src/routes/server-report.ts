@@ -21,7 +21,8 @@ export function reportServers(pool: Pool, store: SessionStore): readonly ServerR
     const { name } = each.server;
     const status = each.status();
     // One that was replaced counts with its children, but says nothing of how the server does now.
-    if (each.isRetired) return { name, sessions: 0, ...status, breaker: 'closed', lastError: undefined } as const;
+    if (each.isRetired)
+      return { name, sessions: 0, ...status, breaker: 'closed', lastError: undefined } as const;
     return { name, sessions: 0, ...status };
   });
   const counted = new Set<string>();

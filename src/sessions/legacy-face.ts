@@ -8,7 +8,6 @@ import { asBridgeError, BridgeError } from '../errors.ts';
 import { NO_HEADERS, type Reply } from '../http/reply.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Scope } from '../pool/scope.ts';
-import type { ServerPool } from '../pool/server-pool.ts';
 import type { Message } from '../protocol/message.ts';
 import type { Malformed } from '../protocol/read-message.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
@@ -16,7 +15,7 @@ import { ASSUMED_VERSION, LEGACY_VERSIONS } from '../protocol/versions.ts';
 import type { Roster } from '../shard/roster.ts';
 import { Delivery } from './delivery.ts';
 import type { McpCall } from './mcp-call.ts';
-import { openSession } from './opening.ts';
+import { openSession, type Target } from './opening.ts';
 import { PooledSession } from './pooled-session.ts';
 import { takeStateless } from './scope-requests.ts';
 import type { Session } from './session.ts';
@@ -88,13 +87,12 @@ export class LegacyFace {
     const delivery = new Delivery(reply, { expected, batch: false, streams: call.streams });
     try {
       if (message.method !== 'initialize') checkVersion(call, session);
-      const pool = this.#deps.pool.configured(call.server);
-      const tools = this.#deps.gates.of(pool.server.tools, call.principal.tools);
+      const tools = this.#tools(call, session);
       if (message.method === 'initialize' && expected === 1 && session === undefined) {
-        return this.#initialize(call, message, delivery, pool, tools);
+        return this.#initialize(call, message, delivery, tools);
       }
-      if (session === undefined) takeStateless(message, delivery, this.#scope(call, pool), tools);
-      else session.take(message, delivery);
+      if (session === undefined) takeStateless(message, delivery, this.#scope(call), tools);
+      else session.take(message, delivery, tools);
     } catch (error) {
       delivery.fail(message.id, asBridgeError(error));
       return undefined;
@@ -117,8 +115,7 @@ export class LegacyFace {
         `Revision ${version} has no batches: send one message per request.`,
       );
     }
-    const pool = this.#deps.pool.configured(call.server);
-    const tools = this.#deps.gates.of(pool.server.tools, call.principal.tools);
+    const tools = this.#tools(call, session);
     const expected = messages.filter(({ kind }) => kind === 'request' || kind === 'malformed').length;
     const delivery = new Delivery(reply, { expected, batch: true, streams: call.streams });
     for (const message of messages) {
@@ -129,25 +126,30 @@ export class LegacyFace {
           message.id,
           new BridgeError('invalid_request', '"initialize" cannot be part of a batch.'),
         );
-      } else if (session !== undefined) session.take(message, delivery);
-      else takeStateless(message, delivery, this.#scope(call, pool), tools);
+      } else if (session !== undefined) session.take(message, delivery, tools);
+      else takeStateless(message, delivery, this.#scope(call), tools);
     }
     if (expected === 0) reply.send(202, NO_HEADERS, '');
   }
 
-  #initialize(
-    call: McpCall,
-    message: Message,
-    delivery: Delivery,
-    pool: ServerPool,
-    tools: ToolGate,
-  ): Promise<void> {
-    const scope = pool.server.isolation === 'session' ? undefined : this.#scope(call, pool);
-    return openSession({ message, delivery, pool, principal: call.principal.key, tools }, scope, this.#deps);
+  #initialize(call: McpCall, message: Message, delivery: Delivery, tools: ToolGate): Promise<void> {
+    const target = (): Target => {
+      const pool = this.#deps.pool.configured(call.server);
+      return pool.server.isolation === 'session' ? { pool } : { pool, scope: this.#scope(call) };
+    };
+    return openSession({ message, delivery, principal: call.principal.key, tools, target }, this.#deps);
   }
 
-  #scope({ principal }: McpCall, pool: ServerPool): Scope {
+  #scope({ server, principal }: McpCall): Scope {
+    const pool = this.#deps.pool.configured(server);
     return pool.scope(pool.server.isolation === 'shared' ? '' : principal.key);
+  }
+
+  /** A session outlives the removal of its server, but no tool outlives its own. Throws `unknown_server`. */
+  #tools({ server, principal }: McpCall, session: Session | undefined): ToolGate {
+    const { pool, gates } = this.#deps;
+    const known = session === undefined ? undefined : pool.definition(server);
+    return gates.of((known ?? pool.configured(server).server).tools, principal.tools);
   }
 
   /** Throws `session_not_found`. */
@@ -172,8 +174,7 @@ export class LegacyFace {
       throw new BridgeError('session_not_found', 'Session not found');
     }
     const resumed = store.reserve().then(() => {
-      const tools = this.#deps.gates.of(server.tools, call.principal.tools);
-      const facts = { id, server: call.server, principal, version, tools };
+      const facts = { id, server: call.server, principal, version };
       const session = new PooledSession(facts, pool.configured(call.server).scope(''));
       store.add(session);
       return session;

@@ -59,6 +59,11 @@ export class Listen implements ScopeListener {
     this.#event(method, params, _meta as Record<string, unknown> | undefined);
   }
 
+  /** A new listen hears the new children. */
+  replaced(): void {
+    this.end();
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }

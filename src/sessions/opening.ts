@@ -27,9 +27,19 @@ export interface OpeningDeps {
 export interface Opening {
   readonly message: Message;
   readonly delivery: Delivery;
-  readonly pool: ServerPool;
   readonly principal: string;
   readonly tools: ToolGate;
+  /**
+   * Asked when a place is reserved, and the answer used in the same turn: what was configured when the request came
+   * may have been replaced since. Throws `unknown_server`.
+   */
+  readonly target: () => Target;
+}
+
+export interface Target {
+  readonly pool: ServerPool;
+  /** Left out: the session gets a child of its own. */
+  readonly scope?: Scope;
 }
 
 /** What a client says of itself in `initialize`, as far as the bridge looks at it. */
@@ -39,18 +49,15 @@ interface ClientFacts {
 }
 
 /** Answers through `opening.delivery`, whatever happens; never rejects. */
-export async function openSession(
-  opening: Opening,
-  scope: Scope | undefined,
-  deps: OpeningDeps,
-): Promise<void> {
+export async function openSession(opening: Opening, deps: OpeningDeps): Promise<void> {
   const { message, delivery } = opening;
   try {
     const client = clientFacts(message);
     await deps.store.reserve();
     try {
-      if (scope === undefined) await openOwn(opening, client, deps);
-      else await openPooled(opening, client, scope, deps);
+      const { pool, scope } = opening.target();
+      if (scope === undefined) await openOwn(opening, client, pool, deps);
+      else await openPooled(opening, client, { pool, scope }, deps);
     } catch (error) {
       deps.store.cancelReservation();
       throw error;
@@ -63,10 +70,10 @@ export async function openSession(
 async function openPooled(
   opening: Opening,
   client: ClientFacts,
-  scope: Scope,
+  { pool, scope }: Required<Target>,
   deps: OpeningDeps,
 ): Promise<void> {
-  const { message, delivery, pool, principal, tools } = opening;
+  const { message, delivery, principal } = opening;
   const server = await scope.facts();
   const version = LEGACY_VERSIONS.includes(client.protocolVersion) ? client.protocolVersion : LATEST_LEGACY;
   const name = pool.server.name;
@@ -74,15 +81,20 @@ async function openPooled(
     pool.server.isolation === 'shared'
       ? deps.ids.mintResumable({ version, server: name, principal })
       : deps.ids.mint();
-  const session = new PooledSession({ id, server: name, principal, version, tools }, scope);
+  const session = new PooledSession({ id, server: name, principal, version }, scope);
   adopt(session, delivery, deps.store);
   const { tasks: _tasks, ...capabilities } = server.capabilities;
   const result = JSON.stringify({ ...server, protocolVersion: version, capabilities });
   delivery.answer(`{"jsonrpc":"2.0","id":${message.id},"result":${result}}`);
 }
 
-async function openOwn(opening: Opening, client: ClientFacts, deps: OpeningDeps): Promise<void> {
-  const { message, delivery, pool, principal, tools } = opening;
+async function openOwn(
+  opening: Opening,
+  client: ClientFacts,
+  pool: ServerPool,
+  deps: OpeningDeps,
+): Promise<void> {
+  const { message, delivery, principal, tools } = opening;
   const child = await pool.lease(BEFORE_THE_SESSION);
   const answer = await forward(message, child);
   const negotiated = answer.kind === 'result' ? parsePayload(answer)['protocolVersion'] : undefined;
@@ -102,7 +114,7 @@ async function openOwn(opening: Opening, client: ClientFacts, deps: OpeningDeps)
   pool.started(child);
   const id = deps.ids.mint();
   const session: OwnSession = new OwnSession(
-    { id, server: pool.server.name, principal, version: negotiated, tools },
+    { id, server: pool.server.name, principal, version: negotiated },
     {
       child,
       capabilities: client.capabilities,

@@ -22,7 +22,6 @@ export interface SessionFacts {
   readonly principal: string;
   /** The negotiated protocol version. */
   readonly version: string;
-  readonly tools: ToolGate;
 }
 
 export abstract class Session {
@@ -44,10 +43,13 @@ export abstract class Session {
   /** The client's answer to a request of the server. */
   protected abstract respond(message: Message): void;
 
-  /** Takes one message of a POST. A request is answered through `delivery`, nothing else is. */
-  take(message: Message, delivery: Delivery): void {
+  /**
+   * Takes one message of a POST. A request is answered through `delivery`, nothing else is. `tools` are those of
+   * this moment: a reload may have changed them since the session was opened.
+   */
+  take(message: Message, delivery: Delivery, tools: ToolGate): void {
     this.#usedAt = now();
-    if (message.kind === 'request') this.#ask(message, delivery);
+    if (message.kind === 'request') this.#ask(message, delivery, tools);
     else if (message.kind !== 'notification') this.respond(message);
     else if (message.method === 'notifications/cancelled') this.#cancel(message);
     else this.notify(message);
@@ -103,8 +105,7 @@ export abstract class Session {
     if (this.streamingRequest()?.delivery.event(text) !== true) this.outlet.hold(text);
   }
 
-  #ask(message: Message, delivery: Delivery): void {
-    const { tools } = this.facts;
+  #ask(message: Message, delivery: Delivery, tools: ToolGate): void {
     const request = new ClientRequest(message, delivery, tools, this.#done);
     this.#requests.set(keyOf(message), request);
     if (message.method === 'initialize') {

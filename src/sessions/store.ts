@@ -8,7 +8,7 @@ import type { Fleet } from '../ipc/fleet.ts';
 import type { Session } from './session.ts';
 import { isResumable } from './session-id.ts';
 
-export type CloseReason = 'deleted' | 'idle' | 'server_died' | 'abandoned' | 'drained';
+export type CloseReason = 'deleted' | 'idle' | 'server_died' | 'abandoned' | 'drained' | 'revoked';
 
 export interface StoreDeps {
   readonly fleet: Pick<Fleet, 'acquire' | 'release'>;

@@ -3,11 +3,13 @@
  * it. Knows the terminal; the supervisor does not.
  */
 import { randomBytes } from 'node:crypto';
-import { type Fault, renderFault } from '../config/fault.ts';
+import type { Loaded, Refused } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
+import { watchContent } from '../config/watch.ts';
 import { messageOf } from '../errors.ts';
 import { createLogger, flushLog, type Logger } from '../log.ts';
 import { createPrimaryMetrics } from '../metrics/metrics.ts';
+import { Reloader } from '../reloader.ts';
 import { banner, urlOf } from './banner.ts';
 import type { Outcome } from './fleet-state.ts';
 import { claimPort } from './port-claim.ts';
@@ -23,7 +25,7 @@ export interface PrimaryInput {
   readonly entry: string;
   readonly version: string;
   /** Reads the configuration anew. */
-  readonly reload: () => { readonly settings: Settings } | { readonly faults: readonly Fault[] };
+  readonly reload: () => Loaded | Refused;
 }
 
 /** Resolves when the bridge has stopped. Rejects with a StartError when it cannot start. */
@@ -54,9 +56,20 @@ export async function runPrimary(input: PrimaryInput): Promise<Outcome> {
     metrics,
     onStarted: (workers) => announce(input, { port, workers, logger }),
   });
-  listenToSignals(supervisor, () => reload(input, supervisor, logger));
+  const reloader = new Reloader({
+    settings,
+    notes: input.notes,
+    read: input.reload,
+    tryServers: (servers) => supervisor.tryServers(servers),
+    adopt: (applied) => supervisor.adopt(applied),
+    logger,
+  });
+  listenToSignals(supervisor, reloader);
+  const stopWatching = watchServers(settings, reloader, logger);
   supervisor.start();
   const outcome = await supervisor.done;
+  stopWatching();
+  reloader.close();
   metrics.close();
   runtimeDir.leave();
   logger.info({ code: outcome.code }, 'stopped');
@@ -73,27 +86,22 @@ function openLog(settings: Settings): Logger {
 }
 
 /** The handlers only ask; the supervisor takes its events one after the other. */
-function listenToSignals(supervisor: Supervisor, reloadNow: () => void): void {
+function listenToSignals(supervisor: Supervisor, reloader: Reloader): void {
   process.on('SIGTERM', () => supervisor.stop());
   process.on('SIGINT', () => supervisor.stop());
   process.on('SIGUSR2', () => supervisor.roll());
-  process.on('SIGHUP', reloadNow);
+  process.on('SIGHUP', () => reloader.request('SIGHUP'));
 }
 
-/**
- * Workers forked from now on run with the new configuration; those that run keep theirs. Where the bridge listens
- * and how many workers it has stay as they are until it is started again.
- */
-function reload({ reload: read, settings }: PrimaryInput, supervisor: Supervisor, logger: Logger): void {
-  const fresh = read();
-  if ('faults' in fresh) {
-    for (const fault of fresh.faults)
-      logger.error({ fault: renderFault(fault) }, 'configuration not reloaded');
-    return;
-  }
-  const { host, port, workers } = settings;
-  supervisor.adopt({ ...fresh.settings, host, port, workers });
-  logger.info('configuration read again; a rolling restart (SIGUSR2) brings it to the workers that run');
+/** Of the file that the bridge was started with; where there is none, only a signal reloads. */
+function watchServers({ serversFile }: Settings, reloader: Reloader, logger: Logger): () => void {
+  if (serversFile === undefined) return () => undefined;
+  return watchContent(serversFile, {
+    changed: () => reloader.request('the servers file changed'),
+    gone: () => logger.error({ file: serversFile }, 'the servers file is gone: what runs goes on'),
+    degraded: (error) =>
+      logger.warn({ file: serversFile, err: error }, 'the servers file is looked at from time to time only'),
+  });
 }
 
 interface Announcement {

@@ -3,14 +3,14 @@
  * events. Answers the workers' questions too (quotas, gathers). Judges nothing, and carries no client's request.
  */
 import cluster, { type Worker } from 'node:cluster';
-import { randomBytes } from 'node:crypto';
-import type { Settings } from '../config/settings.ts';
+import type { ServerDefinition, Settings } from '../config/settings.ts';
 import { now } from '../deadline.ts';
 import { messageOf } from '../errors.ts';
-import type { ToPrimary, ToWorker } from '../ipc/messages.ts';
+import type { ToPrimary, ToWorker, TrialFailure } from '../ipc/messages.ts';
 import type { Logger } from '../log.ts';
 import type { PrimaryMetrics } from '../metrics/metrics.ts';
 import { createDecide, type Decide } from './decide.ts';
+import { createErrands, type Errands } from './errands.ts';
 import {
   type Action,
   countSlots,
@@ -26,6 +26,7 @@ import { createQuotas, type Quotas } from './quotas.ts';
 import { type Rules, rulesFor } from './rules.ts';
 import type { RuntimeDir } from './runtime-dir.ts';
 import { createSnapshots, type Snapshots } from './snapshots.ts';
+import { workerId } from './worker-id.ts';
 
 /** Set in a worker's environment. `cluster.isWorker` alone is true under PM2 too, whose primary is not ours. */
 export const ROLE_VARIABLE = 'MCP_BRIDGE_ROLE';
@@ -52,6 +53,10 @@ export interface ReadyWorker {
 }
 
 const TICK_MS = 100;
+/** A reload waits no longer for a worker that does not say that it serves with the new settings. */
+const ADOPT_MS = 60_000;
+/** Beyond the time that the servers on trial may take. */
+const TRIAL_SLACK_MS = 10_000;
 /** How long the last words of a worker that is gone may still be under way. */
 const LAST_WORDS_MS = 200;
 
@@ -73,6 +78,8 @@ export class Supervisor {
   readonly #ledger: Ledger = createLedger();
   readonly #quotas: Quotas;
   readonly #gathers: Gathers;
+  readonly #trials: Errands<readonly TrialFailure[]> = createErrands();
+  readonly #adoptions: Errands<true> = createErrands();
   readonly #snapshots: Snapshots;
   readonly #end: (outcome: Outcome) => void;
   #fleet: FleetState;
@@ -119,9 +126,43 @@ export class Supervisor {
     this.#enqueue({ type: 'roll' });
   }
 
-  /** What the workers forked from now on run with. Limits of the whole bridge stay as they were at the start. */
-  adopt(settings: Settings): void {
+  /**
+   * What all workers run with, those forked later too. Limits of the whole bridge stay as they were at the start.
+   * Resolves when no worker serves anything new by the settings before.
+   */
+  async adopt(settings: Settings): Promise<void> {
     this.#settings = settings;
+    const adopting = [...this.#running].map(async ([id, { isListening }]) => {
+      if (!isListening) return; // it will be welcomed with these
+      const { seq, done } = this.#adoptions.begin(id, ADOPT_MS);
+      this.#send(id, { type: 'settings', seq, settings });
+      if ((await done) === undefined && this.#running.has(id)) {
+        this.#options.logger.warn(
+          { worker: id },
+          'a worker has not said that it serves with the new settings',
+        );
+      }
+    });
+    await Promise.all(adopting);
+  }
+
+  /** Has one worker start each server once. Should it die over that, another one tries; never rejects. */
+  async tryServers(servers: readonly ServerDefinition[]): Promise<readonly TrialFailure[]> {
+    if (servers.length === 0) return [];
+    const deadlineMs = servers.reduce((total, { timeoutMs }) => total + timeoutMs, TRIAL_SLACK_MS);
+    const tried = new Set<string>();
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const worker = membersOf(this.#fleet).find(({ id, state }) => state === 'ready' && !tried.has(id));
+      if (worker === undefined) break;
+      tried.add(worker.id);
+      const { seq, done } = this.#trials.begin(worker.id, deadlineMs);
+      this.#send(worker.id, { type: 'try', seq, servers });
+      const failures = await done;
+      if (failures !== undefined) return failures;
+    }
+    const reason =
+      tried.size === 0 ? 'no worker was ready to try it' : 'the workers that tried it gave no answer';
+    return servers.map(({ name }) => ({ server: name, reason }));
   }
 
   /** Events that come up while actions are carried out wait for their turn. */
@@ -273,7 +314,13 @@ export class Supervisor {
       case 'answer': {
         const topic = this.#gathers.answer(id, message.seq, message.value);
         if (topic === 'metrics' && message.value !== undefined) this.#snapshots.keep(slot, id, message.value);
+        break;
       }
+      case 'tried':
+        this.#trials.finish(id, message.seq, message.failures);
+        break;
+      case 'adopted':
+        this.#adoptions.finish(id, message.seq, true);
     }
   }
 
@@ -292,6 +339,8 @@ export class Supervisor {
     this.#running.delete(id);
     this.#snapshots.retire(id);
     this.#gathers.forget(id);
+    this.#trials.forget(id);
+    this.#adoptions.forget(id);
     this.#quotas.forget(id);
     this.#options.runtimeDir.forget(id);
     const reaping = this.#ledger
@@ -310,11 +359,6 @@ export class Supervisor {
     );
   }
 }
-
-const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
-
-/** 50 random bits: no process ever has the id of another one. */
-const workerId = (): string => [...randomBytes(10)].map((byte) => ALPHABET[byte % 32]).join('');
 
 function once(act: () => void): () => void {
   let isDone = false;
