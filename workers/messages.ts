@@ -2,6 +2,7 @@
  * The Piscina task that reads one large message off the event loop. In: the message's bytes (transferred). Out:
  * what `readMessage` found, with the same bytes as its text (transferred back) and spans counted in bytes.
  */
+import { isUtf8 } from 'node:buffer';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import type { Span } from '../src/protocol/json-text.ts';
 import type { Message } from '../src/protocol/message.ts';
@@ -11,13 +12,19 @@ import { asBuffer, textOf } from '../src/protocol/utf8.ts';
 export default function readLargeMessage(bytes: Uint8Array<ArrayBuffer>): unknown {
   const message = readLarge(bytes);
   if (message.kind === 'malformed') return message;
-  return move({ [transferableSymbol]: bytes.buffer, [valueSymbol]: message });
+  const { buffer } = message.text as Uint8Array<ArrayBuffer>;
+  return move({ [transferableSymbol]: buffer, [valueSymbol]: message });
 }
 
-/** `readMessage` on bytes: CR and LF outside of strings become spaces in place. */
-export function readLarge(bytes: Uint8Array): Message | Malformed {
+/**
+ * `readMessage` on bytes: CR and LF outside of strings become spaces in place. Bytes that are not UTF-8 are written
+ * anew, since in the old ones no place behind the fault would be right.
+ */
+export function readLarge(given: Uint8Array): Message | Malformed {
+  const decoded = textOf(given);
+  const bytes = isUtf8(given) ? given : new Uint8Array(Buffer.from(decoded));
   const source = asBuffer(bytes);
-  const message = readMessage(textOf(source));
+  const message = readMessage(decoded);
   if (message.kind === 'malformed') return message;
 
   for (const code of [0x0a, 0x0d]) {

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { LARGE_MESSAGE_BYTES } from './protocol/large.ts';
+import { rewrite } from './protocol/message.ts';
+import { createTasks } from './tasks.ts';
+
+function tasksFor(t: TestContext) {
+  const tasks = createTasks(1);
+  t.after(() => tasks.close());
+  return tasks;
+}
+
+/** A message of more than LARGE_MESSAGE_BYTES, in an ArrayBuffer of its own. */
+const large = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
+const FILLER = 'é'.repeat(LARGE_MESSAGE_BYTES);
+
+test('a small message is read at once, from text and from bytes', (t) => {
+  const tasks = tasksFor(t);
+  const text = '{"jsonrpc":"2.0","id":1,"method":"é"}';
+  for (const source of [text, Buffer.from(text)]) {
+    const found = tasks.readMessage(source);
+    assert.ok(!(found instanceof Promise));
+    assert.equal(found.kind === 'request' && found.method, 'é');
+  }
+});
+
+test('a large message is read in a thread and comes back as its bytes, ready to be rewritten', async (t) => {
+  const text = `{\n"jsonrpc":"2.0","result":"${FILLER}","n":9007199254740993,"id":"a"}`;
+  const source = large(text);
+  const reading = tasksFor(t).readMessage(source);
+  assert.ok(reading instanceof Promise);
+  const message = await reading;
+  assert.equal(source.byteLength, 0, 'the bytes were given away, not copied');
+  assert.ok(message.kind === 'result' && message.text instanceof Uint8Array);
+  assert.equal(message.id, '"a"');
+  const parts = rewrite(message, '5', undefined) as readonly (string | Uint8Array)[];
+  const answer = Buffer.concat(parts.map((part) => Buffer.from(part as string))).toString();
+  assert.equal(answer, text.replace('\n', ' ').replace('"id":"a"', '"id":5'));
+});
+
+test('a large message that is a part of its buffer is read as that part', async (t) => {
+  const text = `{"jsonrpc":"2.0","result":"${FILLER}","id":1}`;
+  const message = await tasksFor(t).readMessage(large(`${text}\r`).subarray(0, -1));
+  assert.ok(message.kind === 'result' && message.text instanceof Uint8Array);
+  assert.equal(Buffer.from(message.text).toString(), text);
+});
+
+test('large bytes that are not UTF-8 come back as valid text with its places', async (t) => {
+  const source = large(`{"jsonrpc":"2.0","result":"${FILLER}?","id":1}`);
+  source[source.indexOf(0x3f)] = 0xff;
+  const message = await tasksFor(t).readMessage(source);
+  assert.ok(message.kind === 'result' && message.text instanceof Uint8Array && message.idSpan);
+  const { start, end } = message.idSpan;
+  assert.equal(Buffer.from(message.text.subarray(start, end)).toString(), '1');
+});
+
+test('a large text that is no message is told as such', async (t) => {
+  const tasks = tasksFor(t);
+  const [broken, noMessage] = await Promise.all([
+    tasks.readMessage(large(`{"x":"${FILLER}`)),
+    tasks.readMessage(large(`["${FILLER}"]`)),
+  ]);
+  assert.equal(broken.kind === 'malformed' && broken.code, 'parse_error');
+  assert.equal(noMessage.kind === 'malformed' && noMessage.code, 'invalid_request');
+});
