@@ -10,7 +10,7 @@
 import { fileURLToPath } from 'node:url';
 
 /** A draining instance gets this long for its requests, and a moment to end its servers, before PM2 kills it. */
-const drainMs = Number(process.env.DRAIN_TIMEOUT_MS || 10_000);
+const drainMs = Number(process.env.DRAIN_TIMEOUT_MS) || 10_000;
 const endServersMs = 6_000;
 
 const workers = process.env.WORKERS || 'auto';

@@ -9,6 +9,9 @@ import { eventReader } from './event-reader.ts';
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by assertions only
 export type Json = any;
 
+/** Where a bridge listens, and a token that it takes. */
+export type Target = Pick<Bridge, 'port' | 'token'>;
+
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -79,7 +82,7 @@ export interface Headers {
 
 /** The headers of an honest client of this bridge. */
 export function honest(
-  bridge: Bridge,
+  bridge: Target,
   { session, token = bridge.token, headers }: Headers = {},
 ): Record<string, string> {
   return {
@@ -92,7 +95,7 @@ export function honest(
 }
 
 /** POSTs `message` (as it is when it is text) to `/mcp/SERVER`. */
-export function post(bridge: Bridge, server: string, message: unknown, how: Headers = {}): Promise<Answer> {
+export function post(bridge: Target, server: string, message: unknown, how: Headers = {}): Promise<Answer> {
   return send(bridge, {
     method: 'POST',
     path: `/mcp/${server}`,
@@ -105,7 +108,7 @@ let lastId = 0;
 
 /** POSTs one request under an id of its own. */
 export function call(
-  bridge: Bridge,
+  bridge: Target,
   server: string,
   method: string,
   params?: object,
@@ -116,7 +119,7 @@ export function call(
 
 /** Calls a tool and returns its answer's `result`; throws with the whole answer when there is none. */
 export async function callTool(
-  bridge: Bridge,
+  bridge: Target,
   server: string,
   name: string,
   args: object = {},
@@ -135,7 +138,7 @@ export const initializeParams = (capabilities: object = {}, protocolVersion = '2
 
 /** Opens a session, `notifications/initialized` included, and returns its id. */
 export async function initialize(
-  bridge: Bridge,
+  bridge: Target,
   server: string,
   how: Headers & { readonly capabilities?: object; readonly protocolVersion?: string } = {},
 ): Promise<string> {
@@ -156,7 +159,7 @@ export async function initialize(
 }
 
 /** DELETEs a session. */
-export function endSession(bridge: Bridge, server: string, how: Headers): Promise<Answer> {
+export function endSession(bridge: Target, server: string, how: Headers): Promise<Answer> {
   return send(bridge, { method: 'DELETE', path: `/mcp/${server}`, headers: honest(bridge, how) });
 }
 
@@ -196,7 +199,7 @@ export async function openStream(bridge: Pick<Bridge, 'port'>, raw: RawRequest):
 }
 
 /** The GET stream of a session. */
-export function listen(bridge: Bridge, server: string, how: Headers): Promise<EventStream> {
+export function listen(bridge: Target, server: string, how: Headers): Promise<EventStream> {
   return openStream(bridge, {
     path: `/mcp/${server}`,
     headers: honest(bridge, { ...how, headers: { Accept: 'text/event-stream', ...how.headers } }),
