@@ -481,3 +481,31 @@ async function refusal(run: () => unknown): Promise<BridgeError> {
 function challengeOf(error: BridgeError): string | undefined {
   return new Map(error.details.headers).get('WWW-Authenticate');
 }
+
+test('a reload knows the new tokens, has forgotten the old, and asks an unchanged issuer for nothing', async (t) => {
+  const { jwt, addKey, fetches } = await issuer(t);
+  const { sign } = await addKey('k1');
+  const { gate } = gateWith({ jwt });
+  const signed = await sign();
+  await gate.authenticate(withToken(signed));
+  assert.equal((await gate.authenticate(withToken('old-token'))).key, 'access-token');
+  gate.adopt({ accessTokens: ['fresh-token'], tokens: [], jwt: { ...jwt } });
+  for (const gone of ['old-token', 'ci-token']) {
+    assert.equal(
+      codeOf(() => gate.authenticate(withToken(gone))),
+      'unauthorized',
+    );
+  }
+  assert.equal((await gate.authenticate(withToken('fresh-token'))).key, 'access-token');
+  assert.equal((await gate.authenticate(withToken(signed))).key, `jwt:${ISSUER}|alice`);
+  assert.equal(fetches(), 1);
+});
+
+test('a JWT whose verification a reload overtakes is judged by what the reload trusts', async (t) => {
+  const { jwt, addKey } = await issuer(t);
+  const { sign } = await addKey('k1');
+  const { gate } = gateWith({ jwt });
+  const pending = gate.authenticate(withToken(await sign()));
+  gate.adopt({ accessTokens: ['fresh-token'], tokens: [] });
+  await assert.rejects(async () => pending, { code: 'unauthorized' });
+});

@@ -82,8 +82,9 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
   const verify = async (request: RawRequest, header: string, token: string): Promise<Principal> => {
     const asked = verifier;
     const outcome = await asked?.verify(token);
-    // Whom a reload does not trust any more is not remembered for having asked before it.
-    if (outcome === undefined || asked !== verifier) throw refuse(request, 'unknown', UNKNOWN);
+    // A reload came in between: what it trusts is what counts.
+    if (asked !== verifier) return verify(request, header, token);
+    if (outcome === undefined) throw refuse(request, 'unknown', UNKNOWN);
     if ('principal' in outcome) return remember(header, outcome);
     if (outcome.failure !== 'unavailable') throw refuse(request, outcome.failure, outcome.reason);
     onFailure('unavailable');
