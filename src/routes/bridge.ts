@@ -2,25 +2,21 @@
  * POST /bridge: one request in, the result object itself out. The client behind it is a pooled child, kept for
  * CLIENT_CACHE_TTL_MS; everything else is stateless.
  */
-
 import type { Settings } from '../config/settings.ts';
-import { asBridgeError, BridgeError, RPC } from '../errors.ts';
+import { asBridgeError, BridgeError } from '../errors.ts';
 import type { Gate } from '../http/gate.ts';
 import { type Principal, principalFromWire } from '../http/principal.ts';
-import { JSON_HEADERS, type Reply } from '../http/reply.ts';
+import type { Reply } from '../http/reply.ts';
 import { sendError } from '../http/send-error.ts';
 import type { Logger } from '../log.ts';
-import type { Child } from '../pool/child.ts';
 import type { Pool } from '../pool/pool.ts';
-import { type Message, parsePayload, payloadOf } from '../protocol/message.ts';
 import { needsOwnChild, needsSession } from '../protocol/methods.ts';
-import type { ToolGate } from '../protocol/tool-gate.ts';
 import { textOf } from '../protocol/utf8.ts';
 import type { Relay } from '../shard/relay.ts';
-import type { Asker, Connection } from '../upstream/connection.ts';
 import { readAdmitted, relayedBody } from './admission.ts';
 import { type BridgeCall, readBridgeCall } from './bridge-call.ts';
 import { checkTool, resolveBridgeCall } from './bridge-policy.ts';
+import { BridgeRequest } from './bridge-request.ts';
 import { checkContentType } from './negotiation.ts';
 import type { Placement } from './placement.ts';
 import type { Route } from './router.ts';
@@ -57,6 +53,7 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
     const call = readBridgeCall(text);
     const { server, adhoc, tools } = resolveBridgeCall(call, principal, { settings: settings(), cwd });
     checkTool(call, tools);
+    checkMethod(call);
     const owner = mayForward ? placement.ofScope(server, principal.key) : undefined;
     if (owner !== undefined) {
       const head = JSON.stringify({ principal: principal.wire, address } satisfies WireHead);
@@ -90,7 +87,7 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
     }
     const serverPool = adhoc ? pool.adhoc(server) : pool.configured(server.name);
     const scope = serverPool.scope(serverPool.server.isolation === 'shared' ? '' : principal.key);
-    run(call, scope.acquire(), tools, reply);
+    new BridgeRequest({ message: call.message, tools, reply, lane: principal.key }).sendTo(scope.acquire());
   };
 
   // The owner applies the policy again: it trusts the asking worker for who asks, not for what may run.
@@ -132,75 +129,8 @@ function asText(body: string | Uint8Array): string {
   return typeof body === 'string' ? body : textOf(body);
 }
 
-function run(call: BridgeCall, child: Child | Promise<Child>, tools: ToolGate, reply: Reply): void {
-  const { method } = call.message;
-  if (needsSession(method) || needsOwnChild(method)) {
-    throw new BridgeError('invalid_request', `"${method}" needs a session; use /mcp/<server> for it.`);
-  }
-  const request = new BridgeRequest(call.message, tools, reply);
-  if (child instanceof Promise) {
-    child.then(
-      (ready) => request.sendTo(ready),
-      (error: unknown) => request.failed(asBridgeError(error)),
-    );
-  } else request.sendTo(child);
-}
-
-/** The one request of a call; its answer is the result object, without an envelope. */
-class BridgeRequest implements Asker {
-  readonly #message: Message;
-  readonly #tools: ToolGate;
-  readonly #reply: Reply;
-
-  constructor(message: Message, tools: ToolGate, reply: Reply) {
-    this.#message = message;
-    this.#tools = tools;
-    this.#reply = reply;
-  }
-
-  sendTo(child: Child): void {
-    const { method } = this.#message;
-    if (method === 'ping') this.#reply.send(200, JSON_HEADERS, '{}');
-    else if (method === 'initialize') this.#reply.send(200, JSON_HEADERS, JSON.stringify(child.facts));
-    else this.#send(child.connection);
-  }
-
-  answered(answer: Message): void {
-    if (answer.kind === 'error') {
-      this.failed(asHttpError(parsePayload(answer)));
-    } else if (this.#message.method === 'tools/list' && !this.#tools.isOpen) {
-      this.#reply.send(200, JSON_HEADERS, JSON.stringify(this.#tools.filterList(parsePayload(answer))));
-    } else {
-      this.#reply.send(200, JSON_HEADERS, payloadOf(answer) ?? '{}');
-    }
-  }
-
-  progressed(): void {
-    // There is no stream to show it on; it has kept the deadline from passing.
-  }
-
-  failed(error: BridgeError): void {
-    sendError(this.#reply, error, 'http');
-  }
-
-  #send(connection: Connection): void {
-    try {
-      const id = connection.request(this.#message, this);
-      // Nobody can fetch the answer later.
-      this.#reply.onAbort(() => connection.cancel(id, 'the client disconnected'));
-    } catch (error) {
-      this.failed(asBridgeError(error));
-    }
-  }
-}
-
-/** The server's own JSON-RPC error, as HTTP has it. */
-function asHttpError(rpc: Record<string, unknown>): BridgeError {
-  const code =
-    rpc['code'] === RPC.methodNotFound
-      ? 'unknown_method'
-      : rpc['code'] === RPC.invalidParams
-        ? 'invalid_params'
-        : 'server_error';
-  return new BridgeError(code, `The server answered with an error: ${String(rpc['message'])}`, { rpc });
+/** Throws `invalid_request` for what leaves something behind for later calls: there is no session here to keep it. */
+function checkMethod({ message: { method } }: BridgeCall): void {
+  if (!needsSession(method) && !needsOwnChild(method)) return;
+  throw new BridgeError('invalid_request', `"${method}" needs a session; use /mcp/<server> for it.`);
 }

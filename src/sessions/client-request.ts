@@ -30,6 +30,10 @@ export class ClientRequest implements Asker {
     this.#done = done;
   }
 
+  get lane(): string {
+    return this.delivery.lane;
+  }
+
   /** Never throws: a refusal is delivered. Does nothing when it was cancelled meanwhile. */
   sendTo(connection: Connection): void {
     if (this.#isDone) return;

@@ -16,20 +16,24 @@ export interface DeliveryOptions {
   readonly batch: boolean;
   /** Whether the client takes SSE. */
   readonly streams: boolean;
+  /** Whose requests wait in turn with those of others: a session's, or a principal's. */
+  readonly lane?: string;
 }
 
 type Text = Chunk | readonly Chunk[];
 
 export class Delivery {
   readonly reply: Reply;
+  readonly lane: string;
   readonly #batch: boolean;
   readonly #streams: boolean;
   #expected: number;
   #answers: Text[] = [];
   #extraHeaders: HeaderPairs = NO_HEADERS;
 
-  constructor(reply: Reply, { expected, batch, streams }: DeliveryOptions) {
+  constructor(reply: Reply, { expected, batch, streams, lane = '' }: DeliveryOptions) {
     this.reply = reply;
+    this.lane = lane;
     this.#expected = expected;
     this.#batch = batch;
     this.#streams = streams;

@@ -12,14 +12,13 @@ import type { Message } from '../protocol/message.ts';
 import type { Malformed } from '../protocol/read-message.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import { ASSUMED_VERSION, LEGACY_VERSIONS } from '../protocol/versions.ts';
-import type { Roster } from '../shard/roster.ts';
 import { Delivery } from './delivery.ts';
 import type { McpCall } from './mcp-call.ts';
 import { openSession, type Target } from './opening.ts';
 import { PooledSession } from './pooled-session.ts';
 import { takeStateless } from './scope-requests.ts';
 import type { Session } from './session.ts';
-import { type SessionIds, workerOf } from './session-id.ts';
+import type { SessionIds } from './session-id.ts';
 import type { SessionStore } from './store.ts';
 import type { ToolGates } from './tool-gates.ts';
 
@@ -27,7 +26,6 @@ export interface LegacyFaceDeps {
   readonly pool: Pool;
   readonly store: SessionStore;
   readonly ids: SessionIds;
-  readonly roster: Roster;
   readonly gates: ToolGates;
 }
 
@@ -84,7 +82,12 @@ export class LegacyFace {
     reply: Reply,
   ): Promise<void> | undefined {
     const expected = message.kind === 'request' ? 1 : 0;
-    const delivery = new Delivery(reply, { expected, batch: false, streams: call.streams });
+    const delivery = new Delivery(reply, {
+      expected,
+      batch: false,
+      streams: call.streams,
+      lane: laneOf(call),
+    });
     try {
       if (message.method !== 'initialize') checkVersion(call, session);
       const tools = this.#tools(call, session);
@@ -117,7 +120,12 @@ export class LegacyFace {
     }
     const tools = this.#tools(call, session);
     const expected = messages.filter(({ kind }) => kind === 'request' || kind === 'malformed').length;
-    const delivery = new Delivery(reply, { expected, batch: true, streams: call.streams });
+    const delivery = new Delivery(reply, {
+      expected,
+      batch: true,
+      streams: call.streams,
+      lane: laneOf(call),
+    });
     for (const message of messages) {
       if (message.kind === 'malformed')
         delivery.fail(message.id, new BridgeError(message.code, message.reason));
@@ -158,19 +166,13 @@ export class LegacyFace {
     return session ?? this.#resume(call, id);
   }
 
-  /** A session of a shared server is in its id: when the worker that opened it is gone, it goes on here. */
+  /** A session of a shared server is in its id: when the worker that opened it goes or is gone, it goes on here. */
   #resume(call: McpCall, id: string): Promise<Session> {
-    const { pool, store, ids, roster } = this.#deps;
+    const { pool, store, ids } = this.#deps;
     const { server } = pool.configured(call.server);
     const principal = call.principal.key;
     const version = ids.resume(id, call.server, principal);
-    const opener = roster.get(workerOf(id));
-    if (
-      version === undefined ||
-      opener !== undefined ||
-      server.isolation !== 'shared' ||
-      store.hasEnded(id)
-    ) {
+    if (version === undefined || ids.isOwn(id) || server.isolation !== 'shared' || store.hasEnded(id)) {
       throw new BridgeError('session_not_found', 'Session not found');
     }
     const resumed = store.reserve().then(() => {
@@ -193,3 +195,5 @@ function checkVersion({ version }: McpCall, session: Session | undefined): void 
     `MCP-Protocol-Version "${version}" is not supported here; supported are ${LEGACY_VERSIONS.join(', ')}.`,
   );
 }
+
+const laneOf = ({ sessionId, principal }: McpCall): string => sessionId ?? principal.key;

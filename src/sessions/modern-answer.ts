@@ -35,6 +35,10 @@ export class ModernClientRequest implements Asker {
     });
   }
 
+  get lane(): string {
+    return this.delivery.lane;
+  }
+
   sendTo(child: Child): void {
     if (this.#isGone) return;
     try {

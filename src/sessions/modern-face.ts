@@ -62,7 +62,12 @@ export class ModernFace {
       reply.send(202, NO_HEADERS, '');
       return;
     }
-    const delivery = new Delivery(reply, { expected: 1, batch: false, streams: call.streams });
+    const delivery = new Delivery(reply, {
+      expected: 1,
+      batch: false,
+      streams: call.streams,
+      lane: call.principal.key,
+    });
     try {
       const request = checkModernRequest(message, {
         version: call.version,

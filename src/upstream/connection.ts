@@ -10,10 +10,13 @@ import { BridgeError } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Logger } from '../log.ts';
 import { type Message, rewrite } from '../protocol/message.ts';
+import { FairQueue } from './fair-queue.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
 /** Who sent a request. Exactly one of `answered` and `failed` is called, once, and never after `cancel`. */
 export interface Asker {
+  /** Who waits in turn with others when the server has no place: a session, or a principal. */
+  readonly lane?: string;
   /** A result or an error of the server; its id is ours and is to be rewritten. */
   answered(message: Message): void;
   /** A `notifications/progress` of this request; its token is ours and is to be rewritten. */
@@ -65,11 +68,12 @@ class Pending extends Expirable {
   }
 }
 
+const laneOf = ({ asker }: Pending): string => asker.lane ?? '';
+
 export class Connection implements TransportListener {
   readonly #deps: ConnectionDeps;
   readonly #sent = new Map<number, Pending>();
-  /** In the order of their arrival. */
-  readonly #waiting = new Map<number, Pending>();
+  readonly #waiting = new FairQueue<Pending>();
   readonly #timedOut = (pending: Pending): void => this.#expire(pending);
   #transport: Transport | undefined;
   #nextId = 1;
@@ -110,7 +114,7 @@ export class Connection implements TransportListener {
     const pending = new Pending(this.#nextId++, message, asker, this.#timedOut);
     deadlines.set(pending, timeoutMs, pending.startedAt);
     if (this.#sent.size < maxConcurrent) this.#send(pending);
-    else this.#waiting.set(pending.id, pending);
+    else this.#waiting.push(laneOf(pending), pending);
     return pending.id;
   }
 
@@ -121,9 +125,9 @@ export class Connection implements TransportListener {
 
   /** Forgets a request; the server is told when it has it. The asker hears nothing more. `reason` is one line for the server. */
   cancel(id: number, reason: string): void {
-    const pending = this.#sent.get(id) ?? this.#waiting.get(id);
-    if (pending === undefined) return;
     const sent = this.#sent.has(id);
+    const pending = this.#sent.get(id) ?? this.#waitingWith(id);
+    if (pending === undefined) return;
     this.#settle(pending, 'cancelled');
     if (sent) this.#sendCancelled(pending, reason);
   }
@@ -141,7 +145,7 @@ export class Connection implements TransportListener {
 
   closed(reason: BridgeError): void {
     this.#closedBy = reason;
-    for (const pending of [...this.#sent.values(), ...this.#waiting.values()]) {
+    for (const pending of [...this.#sent.values(), ...this.#waiting]) {
       this.#settle(pending, 'died');
       pending.asker.failed(reason);
     }
@@ -157,19 +161,22 @@ export class Connection implements TransportListener {
   /** Takes a request off the books and lets the next one that waits go out. */
   #settle(pending: Pending, outcome: Outcome): void {
     const wasSent = this.#sent.delete(pending.id);
-    if (!wasSent) this.#waiting.delete(pending.id);
+    if (!wasSent) this.#waiting.delete(laneOf(pending), pending);
     this.#deps.deadlines.cancel(pending);
     this.#deps.finished(pending.message.method, outcome, (now() - pending.startedAt) / 1000);
-    if (wasSent && this.#waiting.size > 0 && this.#closedBy === undefined) this.#sendNext();
+    if (wasSent && this.#closedBy === undefined) this.#sendNext();
   }
 
   #sendNext(): void {
-    for (const next of this.#waiting.values()) {
-      this.#waiting.delete(next.id);
-      this.#deps.queued((now() - next.startedAt) / 1000);
-      this.#send(next);
-      return;
-    }
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    this.#deps.queued((now() - next.startedAt) / 1000);
+    this.#send(next);
+  }
+
+  #waitingWith(id: number): Pending | undefined {
+    for (const pending of this.#waiting) if (pending.id === id) return pending;
+    return undefined;
   }
 
   #answer(message: Message): void {
