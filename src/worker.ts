@@ -94,7 +94,7 @@ export async function runWorker(
     const placement = createPlacement(roster, fleet.id);
     const ids = new SessionIds(fleet.id, sessionSecret);
     const gates = new ToolGates();
-    const legacy = new LegacyFace({ pool, store, ids, roster, gates });
+    const legacy = new LegacyFace({ pool, store, ids, gates });
     const modern = new ModernFace({
       pool,
       gates,

@@ -63,16 +63,14 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   };
 
   const lost = (call: McpCall, body: string | Uint8Array, reply: Reply, served: boolean): void => {
-    // Without a session any worker will do, as long as nothing was done yet.
-    if (!served && call.sessionId === undefined) face.serve(call, body, reply);
-    else if (served) {
+    // As long as nothing was done yet, any worker will do: only a session that was in the dead process is not found.
+    if (!served) face.serve(call, body, reply);
+    else {
       sendError(
         reply,
         new BridgeError('worker_died', 'The worker that had this call in hand died.'),
         RPC_WITHOUT_ID,
       );
-    } else {
-      sendError(reply, new BridgeError('session_not_found', 'Session not found'), RPC_WITHOUT_ID);
     }
   };
 

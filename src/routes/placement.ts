@@ -27,11 +27,11 @@ export function createPlacement(roster: Roster, self: string): Placement {
 
   return {
     ofSession(id, server) {
-      const opener = workerOf(id);
-      if (opener === self) return undefined;
-      if (roster.get(opener) !== undefined) return opener;
-      if (server?.isolation !== 'shared' || !isResumable(id)) return undefined;
-      return other(rank(id, holders(server))[0]?.id);
+      const opener = roster.get(workerOf(id));
+      if (opener !== undefined && opener.state !== 'draining') return other(opener.id);
+      if (server?.isolation !== 'shared' || !isResumable(id)) return other(opener?.id);
+      // Before the worker that drains ends it: all that such a session is stands in its id.
+      return other(rank(id, holders(server))[0]?.id ?? opener?.id);
     },
     ofWorker: (id) => other(roster.get(id)?.id),
     ofScope(server, principal) {

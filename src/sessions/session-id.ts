@@ -36,6 +36,11 @@ export class SessionIds {
     return `${head}.${this.#mac(head, session).toString('base64url')}`;
   }
 
+  /** Whether this worker opened it, if anybody did. */
+  isOwn(id: string): boolean {
+    return workerOf(id) === this.#workerId;
+  }
+
   /** The version of a resumable id that was minted for this server and principal; undefined for any other. */
   resume(id: string, server: string, principal: string): string | undefined {
     const at = id.lastIndexOf('.');

@@ -46,7 +46,8 @@ export interface Bridge {
   readonly ended: Promise<number | string>;
 }
 
-export const ENTRY = resolve('dist/index.js');
+/** MCP_BRIDGE_DIST: the entry of another build. */
+export const ENTRY = resolve(process.env['MCP_BRIDGE_DIST'] ?? 'dist/index.js');
 export const TEST_TOKEN = 'token-of-the-test-0123456789';
 
 /** Starts a bridge and waits until `GET /ready` answers 200. Rejects with its output when it ends before. */
