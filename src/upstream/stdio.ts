@@ -8,6 +8,7 @@
  * MCP transports, "stdio".
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { StdioServer } from '../config/settings.ts';
 import { pause } from '../deadline.ts';
 import { BridgeError, messageOf } from '../errors.ts';
@@ -52,7 +53,8 @@ class StdioTransport implements Transport {
   #spoke = false;
   #outgoing: Chunk[] = [];
   #outgoingBytes = 0;
-  /** Lines that wait behind a large one, so that messages keep their order. */
+  /** A large line that a thread reads, and the lines that wait behind it, so that messages keep their order. */
+  #reading: Promise<void> | undefined;
   #behind: Buffer[] | undefined;
 
   constructor(server: StdioServer, listener: TransportListener, deps: StdioDeps) {
@@ -168,13 +170,14 @@ class StdioTransport implements Transport {
     this.#child?.stdout.pause();
     const next = (result: ReadResult): void => {
       const behind = this.#behind ?? [];
+      this.#reading = undefined;
       this.#behind = undefined;
       this.#child?.stdout.resume();
       if (this.#closed) return;
       this.#deliver(result, LARGE_MESSAGE_BYTES);
       for (const line of behind) this.#line(line);
     };
-    large.then(next, (error: unknown) =>
+    this.#reading = large.then(next, (error: unknown) =>
       next({ kind: 'malformed', code: 'parse_error', reason: messageOf(error), id: 'null' }),
     );
   }
@@ -230,7 +233,7 @@ class StdioTransport implements Transport {
     code: number | null,
     signal: NodeJS.Signals | null,
   ): Promise<void> {
-    await Promise.race([new Promise((resolve) => child.once('close', resolve)), pause(OUTPUT_GRACE_MS)]);
+    await this.#outputRead(child);
     child.stdout.destroy();
     child.stderr.destroy();
     child.stdin.destroy();
@@ -244,11 +247,21 @@ class StdioTransport implements Transport {
     this.#tellClosed(this.#exitReason(code, signal));
     if (this.#signal(0)) {
       this.#signal('SIGTERM');
-      await pause(OUTPUT_GRACE_MS);
+      // Not `pause`: a worker with nothing else to do would leave before the second signal.
+      await sleep(OUTPUT_GRACE_MS);
       this.#signal('SIGKILL');
     }
     if (child.pid !== undefined) this.#deps.exited(child.pid);
     this.#resolveGone();
+  }
+
+  /** To its end, or for a while where something else holds the pipe open; what a thread still reads counts too. */
+  async #outputRead(child: ChildProcessWithoutNullStreams): Promise<void> {
+    const end = new Promise((resolve) => child.once('close', resolve));
+    do {
+      await this.#reading;
+      await Promise.race([end, pause(OUTPUT_GRACE_MS)]);
+    } while (this.#reading !== undefined);
   }
 
   #exitReason(code: number | null, signal: NodeJS.Signals | null): BridgeError {
