@@ -50,14 +50,18 @@ export class Pool {
   configured(name: string): ServerPool {
     const pool = this.#configured.get(name);
     if (pool === undefined) {
-      throw new BridgeError('unknown_server', `There is no server "${name}" in the configuration.`);
+      throw new BridgeError(
+        'unknown_server',
+        `There is no server "${name.slice(0, 100)}" in the configuration.`,
+      );
     }
     return pool;
   }
 
   /** What is said of this server now; of a removed one, what its last sessions live by; undefined when there is nothing. */
   definition(name: string): ServerDefinition | undefined {
-    const pool = this.#configured.get(name) ?? [...this.#aside].findLast(({ server }) => server.name === name);
+    const pool =
+      this.#configured.get(name) ?? [...this.#aside].findLast(({ server }) => server.name === name);
     return pool?.server;
   }
 

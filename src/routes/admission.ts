@@ -41,7 +41,7 @@ export function readAdmitted(
 /** The server's name, if the principal may use it; the same answer for what does not exist. Throws `server_not_allowed`. */
 export function admit(server: string, { servers }: Principal): string {
   if (servers === undefined || servers.has(server)) return server;
-  throw new BridgeError('server_not_allowed', `This token may not use a server "${server}".`);
+  throw new BridgeError('server_not_allowed', `This token may not use a server "${server.slice(0, 100)}".`);
 }
 
 /** A body as `readBody` gives it, from the bytes that another worker sent. */
