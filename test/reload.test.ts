@@ -3,7 +3,16 @@
  * told from its successor by its pid, and by the names of the variables that its definition gives it.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -270,6 +279,31 @@ test('a worker that is forked later serves by the new configuration', LIMIT, asy
   await reload(bridge, { servers: { a: marked('TWO') } });
   process.kill(bridge.pid, 'SIGUSR2');
   await nthLine(bridge, /^worker ready$/, 2);
+  assert.ok((await whoami(bridge, 'a')).env.includes('TWO'));
+});
+
+test('until the new children are ready the old ones serve', LIMIT, async (t) => {
+  const bridge = await startBridge(t, { workers: 1, config: { servers: { a: marked('ONE') } } });
+  const starts = join(bridge.dir, 'starts');
+  const release = join(bridge.dir, 'release');
+  const script = join(bridge.dir, 'second-waits.mjs');
+  const [entry] = echo().args;
+  // The first start is the trial; the second one waits.
+  writeFileSync(
+    script,
+    `import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+    import { setTimeout } from 'node:timers/promises';
+    const [starts, release] = ${JSON.stringify([starts, release])};
+    appendFileSync(starts, 'x');
+    while (readFileSync(starts, 'utf8').length > 1 && !existsSync(release)) await setTimeout(20);
+    await import(${JSON.stringify(entry)});`,
+  );
+  await whoami(bridge, 'a');
+  rewrite(bridge, { servers: { a: { command: process.execPath, args: [script], env: { TWO: '1' } } } });
+  await until('the second start', () => existsSync(starts) && readFileSync(starts, 'utf8') === 'xx');
+  assert.ok((await whoami(bridge, 'a')).env.includes('ONE'));
+  writeFileSync(release, '');
+  await nthLine(bridge, /^configuration reloaded$/);
   assert.ok((await whoami(bridge, 'a')).env.includes('TWO'));
 });
 
