@@ -34,6 +34,7 @@ async function main(): Promise<number> {
     settings,
     notes,
     generatedToken,
+    tunnel: command.tunnel,
     entry: fileURLToPath(import.meta.url),
     version: version(),
     reload: () => read(command.options, generatedToken),
@@ -67,7 +68,9 @@ async function work(): Promise<void> {
 /** One of PM2's instances: a worker that has no primary of ours. */
 async function serveUnderPm2(): Promise<void> {
   const command = parseCommandLine(process.argv.slice(2));
-  if (command.kind === 'faults') throw refusal(command.faults);
+  if (command.kind === 'faults') {
+    throw new StartError(command.faults.map(renderFault).join('\n'), EXIT_CONFIG);
+  }
   if (command.kind !== 'run') throw new StartError(`PM2 cannot run --${command.kind}.`, EXIT_CONFIG);
   const [{ runInstance }, { runWorker }] = await Promise.all([
     import('./pm2/instance.ts'),
@@ -75,11 +78,7 @@ async function serveUnderPm2(): Promise<void> {
   ]);
   await runInstance({
     environment: process.env,
-    read(generatedToken) {
-      const loaded = read(command.options, generatedToken);
-      if ('faults' in loaded) throw refusal(loaded.faults);
-      return loaded;
-    },
+    read: (generatedToken) => read(command.options, generatedToken),
     runWorker,
     fail: (sentence) => void endInWords(sentence, EXIT_FAILED),
   });
@@ -93,9 +92,6 @@ async function endInWords(sentence: string, code: number): Promise<never> {
   await Promise.race([written, pause(LAST_WORDS_MS)]);
   process.exit(code);
 }
-
-const refusal = (faults: readonly Fault[]): StartError =>
-  new StartError(faults.map(renderFault).join('\n'), EXIT_CONFIG);
 
 function say(text: string): number {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);

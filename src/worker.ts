@@ -161,6 +161,7 @@ export async function runWorker(
       answer: (topic) => (topic === 'metrics' ? metrics.snapshot() : reportServers(pool, store)),
       tryServers: (servers) => pool.tryServers(servers),
       async adopt(next) {
+        for (const host of next.allowedHosts ?? []) gate.allowHost(host);
         if (!isDeepStrictEqual(accessOf(current), accessOf(next))) {
           gate.adopt(next);
           for (const session of store.all()) {

@@ -5,22 +5,25 @@
 import { randomBytes } from 'node:crypto';
 import type { Loaded, Refused } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import { watchContent } from '../config/watch.ts';
 import { messageOf } from '../errors.ts';
 import { createLogger, flushLog, type Logger } from '../log.ts';
 import { createPrimaryMetrics } from '../metrics/metrics.ts';
 import { Reloader } from '../reloader.ts';
+import { watchServers } from '../watch-servers.ts';
 import { banner, urlOf } from './banner.ts';
 import type { Outcome } from './fleet-state.ts';
 import { claimPort } from './port-claim.ts';
 import { claimRuntimeDir, holderOf, runtimeDirOf } from './runtime-dir.ts';
 import { EXIT_CONFIG, StartError } from './start-error.ts';
 import { type ReadyWorker, Supervisor } from './supervisor.ts';
+import { openTunnel, type Tunnel } from './tunnel.ts';
 
 export interface PrimaryInput {
   readonly settings: Settings;
   readonly notes: readonly string[];
   readonly generatedToken?: string | undefined;
+  /** Whether a public address is wanted. */
+  readonly tunnel: boolean;
   /** The file that a worker runs. */
   readonly entry: string;
   readonly version: string;
@@ -54,27 +57,54 @@ export async function runPrimary(input: PrimaryInput): Promise<Outcome> {
     entry,
     logger,
     metrics,
-    onStarted: (workers) => announce(input, { port, workers, logger }),
+    onStarted: (workers) => {
+      announce(input, { port, workers, logger });
+      if (input.tunnel) void startTunnel();
+    },
   });
+  let tunnel: Tunnel | undefined;
+  let running = settings;
+  const adopt = (next: Settings): Promise<void> => {
+    running = next;
+    return supervisor.adopt(tunnel === undefined ? next : withHost(next, new URL(tunnel.url).hostname));
+  };
+  const startTunnel = async (): Promise<void> => {
+    try {
+      tunnel = await openTunnel({ port, authToken: settings.ngrokAuthToken });
+      await adopt(running);
+      process.stdout.write(`Public: ${tunnel.url}/mcp/<server> and ${tunnel.url}/bridge\n`);
+    } catch (error) {
+      logger.warn(`${messageOf(error)} The bridge goes on without one.`);
+    }
+  };
   const reloader = new Reloader({
     settings,
     notes: input.notes,
     read: input.reload,
     tryServers: (servers) => supervisor.tryServers(servers),
-    adopt: (applied) => supervisor.adopt(applied),
+    adopt,
     logger,
   });
   listenToSignals(supervisor, reloader);
-  const stopWatching = watchServers(settings, reloader, logger);
+  const stopWatching = watchServers(settings, (because) => reloader.request(because), logger);
   supervisor.start();
   const outcome = await supervisor.done;
   stopWatching();
+  await tunnel
+    ?.close()
+    .catch((error: unknown) => logger.debug({ err: error }, 'the tunnel was gone already'));
   reloader.close();
   metrics.close();
   runtimeDir.leave();
   logger.info({ code: outcome.code }, 'stopped');
   await flushLog(logger);
   return outcome;
+}
+
+/** A tunnel's host is ours like those of ALLOWED_HOSTS; where any is allowed there is nothing to add. */
+function withHost(settings: Settings, host: string): Settings {
+  const { allowedHosts } = settings;
+  return allowedHosts === undefined ? settings : { ...settings, allowedHosts: [...allowedHosts, host] };
 }
 
 function openLog(settings: Settings): Logger {
@@ -93,17 +123,6 @@ function listenToSignals(supervisor: Supervisor, reloader: Reloader): void {
   process.on('SIGHUP', () => reloader.request('SIGHUP'));
 }
 
-/** Of the file that the bridge was started with; where there is none, only a signal reloads. */
-function watchServers({ serversFile }: Settings, reloader: Reloader, logger: Logger): () => void {
-  if (serversFile === undefined) return () => undefined;
-  return watchContent(serversFile, {
-    changed: () => reloader.request('the servers file changed'),
-    gone: () => logger.error({ file: serversFile }, 'the servers file is gone: what runs goes on'),
-    degraded: (error) =>
-      logger.warn({ file: serversFile, err: error }, 'the servers file is looked at from time to time only'),
-  });
-}
-
 interface Announcement {
   readonly port: number;
   readonly workers: readonly ReadyWorker[];
@@ -111,6 +130,8 @@ interface Announcement {
 }
 
 function announce({ settings, generatedToken }: PrimaryInput, { port, workers, logger }: Announcement): void {
+  // For a supervisor that waits for it: PM2's fork mode with wait_ready.
+  process.send?.('ready');
   if (settings.nodeEnv === 'production') {
     const engine = workers[0]?.engine;
     logger.info(
