@@ -3,12 +3,12 @@
  * seconds, and what it refuses or makes up in a second one.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createPm2, hasPm2, type Pm2 } from './harness/pm2.ts';
 import { descendants, isAlive } from './harness/process.ts';
-import { call, callTool, initialize, type Json, send, type Target } from './harness/rpc.ts';
+import { call, callTool, initialize, send, type Target } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { startSteadyCalls } from './harness/steady-calls.ts';
 import { until } from './harness/until.ts';
@@ -116,6 +116,16 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
     );
   });
 
+  await step('a changed servers file is applied by every instance', async () => {
+    const servers = { ...config.servers, extra: echo() };
+    writeFileSync(join(pm2.dir, 'mcp-servers.yaml'), JSON.stringify({ servers }));
+    await until('both instances to have reloaded', () => {
+      const slots = pm2.lines().flatMap(({ msg, slot }) => (msg === 'configuration reloaded' ? [slot] : []));
+      return new Set(slots).size === 2;
+    });
+    await initialize(pm2, 'extra');
+  });
+
   await step('scale up and down, and restart', async () => {
     await pm2.run(['scale', 'mcp-bridge', '3']);
     await pm2.serving(3);
@@ -133,12 +143,7 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
   await step('logs: every line is in the app’s files', async () => {
     const shown = await pm2.run(['logs', 'mcp-bridge', '--nostream', '--lines', '100', '--raw']);
     assert.match(shown, /cleared what a dead worker left/);
-    const lines = pm2
-      .out()
-      .trimEnd()
-      .split('\n')
-      .map((line): Json => JSON.parse(line));
-    assert.ok(lines.every(({ role, slot }) => role === 'worker' && Number.isInteger(slot)));
+    assert.ok(pm2.lines().every(({ role, slot }) => role === 'worker' && Number.isInteger(slot)));
     assert.equal(pm2.errors(), '');
   });
 

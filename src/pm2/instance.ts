@@ -6,18 +6,20 @@ import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { renderFault, shown } from '../config/fault.ts';
-import type { Loaded } from '../config/load.ts';
+import type { Loaded, Refused } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { now } from '../deadline.ts';
 import { messageOf } from '../errors.ts';
 import type { Fleet } from '../ipc/fleet.ts';
 import type { StartMessage } from '../ipc/messages.ts';
 import { createLogger, type Logger } from '../log.ts';
+import { Reloader } from '../reloader.ts';
 import { claimPort } from '../supervisor/port-claim.ts';
 import { startTimeOf } from '../supervisor/proc.ts';
 import { enterRuntimeDir } from '../supervisor/runtime-dir.ts';
-import { EXIT_CONFIG, StartError } from '../supervisor/start-error.ts';
+import { EXIT_CONFIG, EXIT_FAILED, StartError } from '../supervisor/start-error.ts';
 import { workerId } from '../supervisor/worker-id.ts';
+import { watchServers } from '../watch-servers.ts';
 import type { Succession } from './fleet-families.ts';
 import { createLock } from './lock.ts';
 import { type MemberRecord, readMembers, writeMember } from './members.ts';
@@ -27,8 +29,8 @@ import { keptText } from './whole-file.ts';
 
 export interface InstanceInput {
   readonly environment: NodeJS.ProcessEnv;
-  /** Reads the configuration; with this token where one would be made. Throws a StartError when it is faulty. */
-  readonly read: (generatedToken?: string) => Loaded;
+  /** Reads the configuration; with this token where one would be made. */
+  readonly read: (generatedToken?: string) => Loaded | Refused;
   readonly runWorker: (fleet: Fleet, start: StartMessage, environment: NodeJS.ProcessEnv) => Promise<void>;
   /** Says a last sentence and ends the process. */
   readonly fail: (sentence: string) => void;
@@ -43,12 +45,12 @@ const SAME_SIGNAL_MS = 500;
 export async function runInstance(input: InstanceInput): Promise<void> {
   const { environment, read, runWorker, fail } = input;
   const slot = slotOf(environment);
-  const { settings: first, generatedToken } = read();
+  const { settings: first, generatedToken } = orRefuse(read());
   if (first.port === 0) throw portFault();
   const folder = enterRuntimeDir(first, first.port);
   const shared =
     generatedToken === undefined ? undefined : keptText(join(folder, 'access-token'), generatedToken);
-  const { settings: own, notes } = read(shared);
+  const { settings: own, notes } = orRefuse(read(shared));
 
   const logger = openLog(own, slot);
   for (const note of notes) logger.warn(note);
@@ -61,7 +63,8 @@ export async function runInstance(input: InstanceInput): Promise<void> {
     () => claim({ folder, slot, settings: own, restarts: Number(environment['restart_time']) || 0 }),
     BOOT_MS,
   );
-  const settings = { ...own, workers: instancesOf(environment, folder) };
+  const workers = instancesOf(environment, folder);
+  const settings = { ...own, workers };
   const fleet = new Pm2Fleet({
     self,
     folder,
@@ -72,17 +75,38 @@ export async function runInstance(input: InstanceInput): Promise<void> {
     announce: () => process.send?.('ready'),
     giveUp: fail,
   });
+  const reloader = new Reloader({
+    settings,
+    notes,
+    read() {
+      const fresh = read(shared);
+      return 'faults' in fresh ? fresh : { ...fresh, settings: { ...fresh.settings, workers } };
+    },
+    tryServers: (servers) => fleet.tryServers(servers),
+    adopt: (applied) => fleet.adopt(applied),
+    logger,
+  });
+  let serving: Promise<void> | undefined;
+  // What is asked for while the worker starts is done when it serves.
+  const reload = (because: string): void => void serving?.then(() => reloader.request(because));
   process.once('exit', (code) => {
     if (code === 0) fleet.leave();
   });
-  listenToOrders(fleet, logger);
+  listenToOrders(fleet, reload, logger);
   await fleet.open();
   const { port, id } = self;
-  await runWorker(
+  serving = runWorker(
     fleet,
     { type: 'start', slot, id, settings, sessionSecret, port, runtimeDir: folder },
     environment,
   );
+  watchServers(settings, reload, logger);
+  await serving;
+}
+
+function orRefuse(loaded: Loaded | Refused): Loaded {
+  if (!('faults' in loaded)) return loaded;
+  throw new StartError(loaded.faults.map(renderFault).join('\n'), EXIT_CONFIG);
 }
 
 interface ClaimInput {
@@ -127,7 +151,7 @@ async function claim({ folder, slot, settings, restarts }: ClaimInput): Promise<
 }
 
 /** PM2 stops a process with SIGINT, or with a message where signals do not exist. Asked twice, it ends at once. */
-function listenToOrders(fleet: Pm2Fleet, logger: Logger): void {
+function listenToOrders(fleet: Pm2Fleet, reload: (because: string) => void, logger: Logger): void {
   let askedAt: number | undefined;
   const stop = (): void => {
     if (askedAt === undefined) {
@@ -142,13 +166,14 @@ function listenToOrders(fleet: Pm2Fleet, logger: Logger): void {
   process.on('message', (message) => {
     if (message === 'shutdown') stop();
   });
-  for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
-    process.on(signal, () => logger.warn({ signal }, 'PM2 runs this bridge: use `pm2 reload mcp-bridge`'));
-  }
+  process.on('SIGHUP', () => reload('SIGHUP'));
+  process.on('SIGUSR2', () =>
+    logger.warn('PM2 runs this bridge: `pm2 reload mcp-bridge` is its rolling restart'),
+  );
   // First in line, because node:cluster's own listener would end this process on the spot, children unended.
   process.prependListener('disconnect', () => {
     if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
-    if (askedAt === undefined) fleet.orphan();
+    if (askedAt === undefined && !fleet.orphan()) process.exit(EXIT_FAILED);
   });
 }
 

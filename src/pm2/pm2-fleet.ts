@@ -4,10 +4,10 @@
  * what a dead one left is ended, counted and cleared by a peer or by its slot's next process.
  */
 import { type FSWatcher, watch } from 'node:fs';
-import type { Settings } from '../config/settings.ts';
+import type { ServerDefinition, Settings } from '../config/settings.ts';
 import type { Fleet, FleetEvents, Heartbeat } from '../ipc/fleet.ts';
 import { Grants } from '../ipc/grants.ts';
-import type { GatheredPart, Member, QuotaKind, Topic, WorkerState } from '../ipc/messages.ts';
+import type { GatheredPart, Member, QuotaKind, Topic, TrialFailure, WorkerState } from '../ipc/messages.ts';
 import type { Logger } from '../log.ts';
 import { retire } from '../metrics/merge.ts';
 import { endGroups } from '../supervisor/ledger.ts';
@@ -158,10 +158,21 @@ export class Pm2Fleet implements Fleet {
     return true;
   }
 
-  /** PM2's daemon is gone. */
-  orphan(): void {
+  /** Starts each of them once, beside what runs. Never rejects. */
+  async tryServers(servers: readonly ServerDefinition[]): Promise<readonly TrialFailure[]> {
+    return this.#events?.tryServers(servers) ?? [];
+  }
+
+  /** Serves with other settings; limits of the whole bridge stay as they were at the start. */
+  async adopt(settings: Settings): Promise<void> {
+    await this.#events?.adopt(settings);
+  }
+
+  /** PM2's daemon is gone; false when nothing is served yet, so that there is nothing to end. */
+  orphan(): boolean {
     this.#grants.close();
     this.#events?.orphaned();
+    return this.#events !== undefined;
   }
 
   /** For an end without delay: the children's groups are gone when it resolves. */

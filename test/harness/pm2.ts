@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { ENTRY, TEST_TOKEN } from './bridge.ts';
 import { freePort } from './free-port.ts';
 import { cleanEnvironment, descendants, isAlive } from './process.ts';
-import type { Target } from './rpc.ts';
+import type { Json, Target } from './rpc.ts';
 import { until } from './until.ts';
 
 const PM2 = resolve('node_modules/pm2/bin/pm2');
@@ -38,6 +38,8 @@ export interface Pm2 extends Target {
   list(): Promise<readonly Instance[]>;
   /** Resolves when `count` instances are ready and no other process is in the fleet. */
   serving(count: number): Promise<void>;
+  /** What the instances logged. */
+  lines(): Json[];
   readonly out: () => string;
   readonly errors: () => string;
 }
@@ -119,6 +121,10 @@ export async function createPm2(t: TestContext, { config, env: more }: Pm2Option
         return JSON.stringify(workers) === JSON.stringify(expected);
       });
     },
+    lines: () =>
+      read('out.log')
+        .split('\n')
+        .flatMap((line) => (line === '' ? [] : [JSON.parse(line)])),
     out: () => read('out.log'),
     errors: () => read('errors.log'),
   };
