@@ -37,6 +37,10 @@ export class AskedStream {
 
   start(): void {
     const { head, body, reply } = this.#call;
+    if (reply.state === 'done') {
+      this.#done();
+      return;
+    }
     reply.onAbort(() => {
       this.#link.send(frame(FRAME.abort, this.#number));
       this.#done();

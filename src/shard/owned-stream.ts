@@ -56,12 +56,14 @@ export class OwnedStream implements Reply {
     }
   }
 
-  /** The client, or the worker that has it, is gone. */
+  /** The client, or the worker that has it, is gone. An answer that was given but not taken yet is let go. */
   abort(): void {
-    if (this.state === 'done') return;
+    const answered = this.state === 'done';
     this.state = 'done';
-    this.#aborted = true;
+    this.#sender = undefined;
     this.#done();
+    if (answered) return;
+    this.#aborted = true;
     this.#onAbort?.();
   }
 
