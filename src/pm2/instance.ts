@@ -90,7 +90,7 @@ export async function runInstance(input: InstanceInput): Promise<void> {
   // What is asked for while the worker starts is done when it serves.
   const reload = (because: string): void => void serving?.then(() => reloader.request(because));
   process.once('exit', (code) => {
-    if (code === 0) fleet.leave();
+    if (code === 0 || !fleet.hasChildren) fleet.leave(code !== 0);
   });
   listenToOrders(fleet, reload, logger);
   await fleet.open();

@@ -180,11 +180,16 @@ export class Pm2Fleet implements Fleet {
     await endGroups(this.#children.groups());
   }
 
+  /** Whether process groups would stay behind if this process ended now. */
+  get hasChildren(): boolean {
+    return this.#children.groups().length > 0;
+  }
+
   /**
-   * The last act of a process that ends in order: what it counted is kept, and its files go. Synchronous, for the
+   * The last act of a process that leaves no child: what it counted is kept, and its files go. Synchronous, for the
    * `exit` event. Where the lock is not to be had, it looks like a death, and a peer does the same.
    */
-  leave(): void {
+  leave(hasCrashed: boolean): void {
     const { folder, lock } = this.#options;
     const { id, slot } = this;
     clearInterval(this.#looking);
@@ -193,7 +198,7 @@ export class Pm2Fleet implements Fleet {
     const last = this.#events?.answer('metrics');
     if (Array.isArray(last)) writeSnapshot(folder, id, this.#families.with(last));
     lock.holdSync(() => {
-      fold(folder, { id, slot, hasCrashed: false });
+      fold(folder, { id, slot, hasCrashed });
       removeMember(folder, id);
     }, LEAVE_MS);
   }
