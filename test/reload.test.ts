@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Bridge, startBridge } from './harness/bridge.ts';
+import { type Bridge, type BridgeOptions, startBridge } from './harness/bridge.ts';
 import { isAlive } from './harness/process.ts';
 import {
   type Answer,
@@ -27,12 +27,25 @@ import {
   honest,
   initialize,
   listen,
+  openStream,
+  type RawRequest,
   send,
 } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
 const LIMIT = { timeout: 60_000 };
+
+/** With all workers: one that joins takes over keys, and with them starts children of its own. */
+async function start(t: TestContext, options: BridgeOptions): Promise<Bridge> {
+  const bridge = await startBridge(t, options);
+  const { workers = 2 } = options;
+  await until('all workers', async () => {
+    const { body } = await send(bridge, { path: '/ready' });
+    return body?.workers?.ready === workers;
+  });
+  return bridge;
+}
 
 /** The echo server with one variable of this name. */
 const marked = (mark: string, more: object = {}) => ({ ...echo(), env: { [mark]: '1' }, ...more });
@@ -72,7 +85,7 @@ const bridgeCall = (bridge: Bridge, body: object): Promise<Answer> =>
   send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body: JSON.stringify(body) });
 
 test('each server is changed for itself: unchanged, changed, added and removed', LIMIT, async (t) => {
-  const bridge = await startBridge(t, {
+  const bridge = await start(t, {
     config: {
       servers: {
         stays: marked('ONE'),
@@ -144,7 +157,7 @@ test('each server is changed for itself: unchanged, changed, added and removed',
 });
 
 test('a definition that cannot start leaves the old one serving and says why', LIMIT, async (t) => {
-  const bridge = await startBridge(t, { config: { servers: { a: marked('ONE'), b: marked('ONE') } } });
+  const bridge = await start(t, { config: { servers: { a: marked('ONE'), b: marked('ONE') } } });
   const line = await reload(bridge, {
     servers: { a: misbehave('no-start'), b: marked('TWO'), c: { command: 'no-such-command-at-all' } },
   });
@@ -167,7 +180,7 @@ test('a definition that cannot start leaves the old one serving and says why', L
 });
 
 test('an invalid file changes nothing, and every fault is told with its place', LIMIT, async (t) => {
-  const bridge = await startBridge(t, { config: { servers: { a: marked('ONE') } } });
+  const bridge = await start(t, { config: { servers: { a: marked('ONE') } } });
   const child = await whoami(bridge, 'a');
   rewrite(bridge, 'servers:\n  a:\n    comand: node\n  b:\n    url: 7\n    timeoutMs: soon\n');
   await nthLine(bridge, /^configuration not reloaded/, 3);
@@ -193,7 +206,7 @@ test('a ConfigMap that is swapped is applied', LIMIT, async (t) => {
   };
   put('1', { servers: { a: marked('ONE') } });
   symlinkSync(join('..data', 'servers.yaml'), join(folder, 'servers.yaml'));
-  const bridge = await startBridge(t, {
+  const bridge = await start(t, {
     config: { servers: {} },
     env: { MCP_SERVERS_FILE: join(folder, 'servers.yaml') },
   });
@@ -205,7 +218,7 @@ test('a ConfigMap that is swapped is applied', LIMIT, async (t) => {
 });
 
 test('SIGHUP reads everything again, and names once what needs a new start', LIMIT, async (t) => {
-  const bridge = await startBridge(t, { workers: 1, config: { servers: { a: marked('ONE') } } });
+  const bridge = await start(t, { workers: 1, config: { servers: { a: marked('ONE') } } });
   process.kill(bridge.pid, 'SIGHUP');
   await nthLine(bridge, /nothing to apply/);
   writeFileSync(join(bridge.dir, '.env'), 'MAX_BODY_BYTES=1000\nMAX_SESSIONS=7\nREQUEST_TIMEOUT_MS=55000\n');
@@ -226,7 +239,7 @@ test('SIGHUP reads everything again, and names once what needs a new start', LIM
 test('a removed token stops working, and what it had open ends', LIMIT, async (t) => {
   const token = (name: string, more: object = {}) => ({ name, token: `${name}-0123456789`, ...more });
   const servers = { a: marked('ONE'), b: marked('ONE') };
-  const bridge = await startBridge(t, {
+  const bridge = await start(t, {
     config: { servers, auth: { tokens: [token('leaves'), token('stays'), token('shrinks')] } },
   });
   const open = async (name: string) => {
@@ -256,7 +269,7 @@ test('a removed token stops working, and what it had open ends', LIMIT, async (t
 
 test('other tools and another policy of /bridge need no new children', LIMIT, async (t) => {
   const { command, args } = echo('--adhoc');
-  const bridge = await startBridge(t, { config: { servers: { a: marked('ONE') } } });
+  const bridge = await start(t, { config: { servers: { a: marked('ONE') } } });
   const session = await initialize(bridge, 'a');
   const before = await whoami(bridge, 'a', { session });
   const adhoc = { serverPath: command, args, method: 'tools/list' };
@@ -275,15 +288,51 @@ test('other tools and another policy of /bridge need no new children', LIMIT, as
 });
 
 test('a worker that is forked later serves by the new configuration', LIMIT, async (t) => {
-  const bridge = await startBridge(t, { workers: 1, config: { servers: { a: marked('ONE') } } });
+  const bridge = await start(t, { workers: 1, config: { servers: { a: marked('ONE') } } });
   await reload(bridge, { servers: { a: marked('TWO') } });
   process.kill(bridge.pid, 'SIGUSR2');
   await nthLine(bridge, /^worker ready$/, 2);
   assert.ok((await whoami(bridge, 'a')).env.includes('TWO'));
 });
 
+test('a listen of a changed server ends with its result, and may be begun again', LIMIT, async (t) => {
+  const bridge = await start(t, {
+    workers: 1,
+    config: { servers: { a: marked('ONE'), b: marked('ONE') } },
+  });
+  const begin = async (server: string) => {
+    const stream = await openStream(bridge, listenTo(bridge, server));
+    t.after(() => stream.close());
+    await until('the acknowledgement', () => stream.events.length > 0);
+    return stream;
+  };
+  const [changing, staying] = [await begin('a'), await begin('b')];
+  await reload(bridge, { servers: { a: marked('TWO'), b: marked('ONE') } });
+  await changing.ended;
+  assert.equal(changing.events.at(-1).result.resultType, 'complete');
+  await begin('a');
+  assert.equal(staying.events.length, 1);
+});
+
+/** A client of MCP 2026-07-28 that wants to hear of other tools. */
+function listenTo(bridge: Bridge, server: string): RawRequest {
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  };
+  const params = { notifications: { toolsListChanged: true }, _meta };
+  return {
+    method: 'POST',
+    path: `/mcp/${server}`,
+    headers: honest(bridge, {
+      headers: { 'MCP-Protocol-Version': '2026-07-28', 'Mcp-Method': 'subscriptions/listen' },
+    }),
+    body: JSON.stringify({ jsonrpc: '2.0', id: 'l', method: 'subscriptions/listen', params }),
+  };
+}
+
 test('until the new children are ready the old ones serve', LIMIT, async (t) => {
-  const bridge = await startBridge(t, { workers: 1, config: { servers: { a: marked('ONE') } } });
+  const bridge = await start(t, { workers: 1, config: { servers: { a: marked('ONE') } } });
   const starts = join(bridge.dir, 'starts');
   const release = join(bridge.dir, 'release');
   const script = join(bridge.dir, 'second-waits.mjs');
@@ -315,7 +364,7 @@ test('under load no request fails, and none is answered wrongly', LIMIT, async (
       personal: { ...echo('--slow-start=300'), isolation: 'principal', env: { [mark]: '1' } },
     },
   });
-  const bridge = await startBridge(t, { config: config('ONE') });
+  const bridge = await start(t, { config: config('ONE') });
   const load = startLoad(t, bridge, ['unchanged', 'changed', 'personal']);
   const unchanged = await whoami(bridge, 'unchanged');
   for (const mark of ['TWO', 'THREE', 'FOUR']) {
