@@ -1,0 +1,48 @@
+/** What a soak looks at every few seconds: memory, descriptors, processes and sessions of one bridge. */
+import { scrape, total } from '../chaos/counters.ts';
+import { descriptorsOf, residentMib } from '../chaos/processes.ts';
+import type { Subject } from '../chaos/subject.ts';
+
+const BYTES_PER_MIB = 1024 * 1024;
+
+/** The order of rows and panels. `noise`: growth over the second half that is none, whatever it is in percent. */
+export const SERIES = {
+  heap: { title: 'heap of the workers', unit: 'MiB', noise: 6 },
+  workers: { title: 'RSS of the workers', unit: 'MiB', noise: 16 },
+  primary: { title: 'RSS of the primary', unit: 'MiB', noise: 8 },
+  descriptors: { title: 'descriptors of primary and workers', unit: '', noise: 12 },
+  children: { title: 'children', unit: '', noise: 4 },
+  sessions: { title: 'sessions', unit: '', noise: 5 },
+} as const satisfies Record<string, { title: string; unit: string; noise: number }>;
+
+export type SeriesName = keyof typeof SERIES;
+
+export const SERIES_NAMES = Object.keys(SERIES) as readonly SeriesName[];
+
+export type Sample = Readonly<Record<SeriesName, number>> & { readonly atMs: number };
+
+/** Undefined when /metrics did not answer. */
+export async function takeSample(subject: Subject, atMs: number): Promise<Sample | undefined> {
+  const series = await scrape(subject);
+  if (series === undefined) return undefined;
+  const { workers, children } = subject.tree();
+  const sum = (of: (pid: number) => number): number =>
+    workers.reduce((before, { pid }) => before + of(pid), 0);
+  return {
+    atMs,
+    heap: heapOfWorkers(series) / BYTES_PER_MIB,
+    workers: sum(residentMib),
+    primary: residentMib(subject.primary),
+    descriptors: sum(descriptorsOf) + descriptorsOf(subject.primary),
+    children: children.length,
+    sessions: total(series, 'mcp_bridge_sessions'),
+  };
+}
+
+function heapOfWorkers(series: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const [key, value] of series) {
+    if (/^nodejs_heap_size_used_bytes\{.*slot="\d+"/.test(key)) sum += value;
+  }
+  return sum;
+}
