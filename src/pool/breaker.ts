@@ -38,6 +38,11 @@ export class Breaker {
     this.#trial = true;
   }
 
+  /** The start did not come about, for a reason that is not the server's. */
+  untried(): void {
+    this.#trial = false;
+  }
+
   succeeded(): void {
     this.#failures = 0;
     this.#trial = false;

@@ -142,6 +142,18 @@ export class ServerPool {
     this.#deps.recorder.started((now() - child.startedAt) / 1000);
   }
 
+  /** A child did not answer its handshake as it should, and is ended. */
+  notStarted(child: Child, error: BridgeError): void {
+    if (!child.connection.isClosed) this.#failed(error); // else its end has told
+    void child.close();
+  }
+
+  /** A child answered its handshake with an error that is for the client who sent it, and is ended. */
+  refused(child: Child): void {
+    this.#breaker.succeeded();
+    void child.close();
+  }
+
   /** Ends what nobody has used for `idleMs`, and brings the spares up to their number. */
   maintain(idleMs: number): void {
     for (const [key, scope] of this.#scopes) {
@@ -189,8 +201,7 @@ export class ServerPool {
     try {
       await child.initialize(capabilities);
     } catch (error) {
-      if (!child.connection.isClosed) this.#failed(error as BridgeError); // else its end has told
-      void child.close();
+      this.notStarted(child, error as BridgeError);
       throw error;
     }
     this.started(child);
@@ -216,6 +227,7 @@ export class ServerPool {
       this.#waitingStarts--;
     });
     if (!acquired) {
+      this.#breaker.untried();
       throw new BridgeError(
         'at_limit',
         `Server "${name}" needs one more child than MAX_CHILDREN allows the whole bridge.`,
@@ -274,7 +286,12 @@ export class ServerPool {
   /** A spare is ready when it answers a ping, the one request that is allowed before `initialize`. */
   async #startSpare(): Promise<void> {
     const child = await this.#start(NOBODY);
-    await child.ask('ping', undefined);
+    try {
+      await child.ask('ping', undefined);
+    } catch (error) {
+      this.notStarted(child, error as BridgeError);
+      throw error;
+    }
     this.#breaker.succeeded();
     if (this.#retired) void child.close();
     else if (!child.connection.isClosed) this.#spares.add(child);

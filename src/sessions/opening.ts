@@ -96,17 +96,22 @@ async function openOwn(
 ): Promise<void> {
   const { message, delivery, principal, tools } = opening;
   const child = await pool.lease(BEFORE_THE_SESSION);
-  const answer = await forward(message, child);
+  const answer = await forward(message, child).catch((error: BridgeError) => {
+    pool.notStarted(child, error);
+    throw error;
+  });
   const negotiated = answer.kind === 'result' ? parsePayload(answer)['protocolVersion'] : undefined;
   const request = new ClientRequest(message, delivery, tools);
   if (typeof negotiated !== 'string') {
-    void child.close();
     if (answer.kind === 'result') {
-      throw new BridgeError(
+      const error = new BridgeError(
         'server_error',
         `Server "${pool.server.name}" answered "initialize" without a protocolVersion.`,
       );
+      pool.notStarted(child, error);
+      throw error;
     }
+    pool.refused(child);
     deps.store.cancelReservation();
     request.answered(answer);
     return;
@@ -129,9 +134,6 @@ async function openOwn(
 function forward(message: Message, child: Child): Promise<Message> {
   return new Promise<Message>((resolve, reject) => {
     child.connection.request(message, { answered: resolve, failed: reject, progressed: () => undefined });
-  }).catch((error: unknown) => {
-    void child.close();
-    throw error;
   });
 }
 

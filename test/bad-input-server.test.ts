@@ -1,0 +1,343 @@
+/**
+ * Servers that do what servers should not: every failure has its status and its sentence, harms nobody else's
+ * request, and leaves no process behind.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Bridge, startBridge } from './harness/bridge.ts';
+import {
+  assertAnswers,
+  assertHttpError,
+  assertNoSession,
+  assertNothingLeft,
+  assertRpcError,
+  assertServes,
+  LEAK_ENV,
+  metricsOf,
+  sumOf,
+} from './harness/expect.ts';
+import {
+  type Answer,
+  call,
+  callTool,
+  endSession,
+  honest,
+  initialize,
+  initializeParams,
+  type Json,
+  listen,
+  post,
+  send,
+} from './harness/rpc.ts';
+import { echo, misbehave } from './harness/servers.ts';
+import { until } from './harness/until.ts';
+
+const TIMEOUT_MS = 500;
+
+const callMessage = (id: unknown, name = 'call', args = {}) => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name, arguments: args },
+});
+
+/** The same call through /bridge. */
+function viaBridge(
+  bridge: Bridge,
+  serverPath: string,
+  method = 'tools/call',
+  params: object = { name: 'call' },
+): Promise<Answer> {
+  const body = JSON.stringify({ serverPath, method, params });
+  return send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
+}
+
+const initializeMessage = { jsonrpc: '2.0', id: 'i', method: 'initialize', params: initializeParams() };
+
+const logged = (bridge: Bridge, server: string, msg: string): Json[] =>
+  bridge.lines().filter((line) => line['msg'] === msg && line['server'] === server);
+
+test('servers that misbehave', async (t) => {
+  const missing = { command: '/nowhere/no-such-command' };
+  const startFailures = {
+    exits: misbehave('no-start'),
+    missing,
+    nofolder: { ...echo(), cwd: '/nowhere/at/all' },
+  };
+  const bridge = await startBridge(t, {
+    env: LEAK_ENV,
+    workers: 1,
+    config: {
+      servers: {
+        fine: echo(),
+        short: { ...echo(), timeoutMs: TIMEOUT_MS },
+        ...startFailures,
+        refuses: misbehave('wrong-init'),
+        mute: { ...misbehave('silent'), timeoutMs: TIMEOUT_MS },
+        'mute-session': { ...misbehave('silent'), timeoutMs: TIMEOUT_MS },
+        'mute-spare': { ...misbehave('silent'), timeoutMs: TIMEOUT_MS, prewarm: 1 },
+        slow: { ...misbehave('slow-start', '1500'), timeoutMs: TIMEOUT_MS },
+        silent: { ...misbehave('silent-call'), timeoutMs: TIMEOUT_MS },
+        noise: misbehave('noise'),
+        chatty: misbehave('chatty-start'),
+        half: misbehave('half-line'),
+        huge: misbehave('hundred-mb'),
+        endless: misbehave('endless-line'),
+        twice: misbehave('twice'),
+        stray: misbehave('unknown-id'),
+        asks: misbehave('asks-nobody'),
+        dies: misbehave('dies-on-call'),
+      },
+    },
+  });
+
+  const failedStart = { status: 502, code: 'server_start_failed' };
+  const startSentences = {
+    exits:
+      /"exits" exited with code 3 before it said anything\. Its last stderr lines: reading the settings \| fatal: no API key was given/,
+    missing:
+      /"missing" could not be started: the command "\/nowhere\/no-such-command" or the folder ".*" was not found/,
+    nofolder:
+      /"nofolder" could not be started: the command ".*" or the folder "\/nowhere\/at\/all" was not found/,
+  };
+
+  for (const [name, says] of Object.entries(startSentences)) {
+    await t.test(`a server that does not start: 502, then 503 until the next try (${name})`, async () => {
+      const server = name;
+      assertRpcError(await post(bridge, server, initializeMessage), {
+        ...failedStart,
+        rpc: -32603,
+        says,
+        id: 'i',
+      });
+      assertRpcError(await post(bridge, server, callMessage(0)), {
+        ...failedStart,
+        rpc: -32603,
+        says,
+        id: 0,
+      });
+      assertHttpError(await viaBridge(bridge, server), { ...failedStart, says });
+      await assertBacksOff(bridge, server, says);
+    });
+  }
+
+  await t.test('a server that refuses to initialize: its own error on /mcp, 502 elsewhere', async () => {
+    const refusal = await post(bridge, 'refuses', initializeMessage);
+    assert.equal(refusal.status, 200, refusal.text);
+    assert.deepEqual(refusal.body, {
+      jsonrpc: '2.0',
+      id: 'i',
+      error: { code: -32603, message: 'not today' },
+    });
+    assert.equal(refusal.headers['mcp-session-id'], undefined);
+    const says = /"refuses" refused to initialize: .*not today/;
+    assertRpcError(await post(bridge, 'refuses', callMessage(1)), {
+      ...failedStart,
+      rpc: -32603,
+      says,
+      id: 1,
+    });
+    assert.equal(
+      assertHttpError(await viaBridge(bridge, 'refuses'), { ...failedStart, says }).rpc.message,
+      'not today',
+    );
+  });
+
+  await t.test(
+    'an error that answers initialize is for that client alone: the next one is let through',
+    async () => {
+      for (let i = 0; i < 5; i++)
+        assert.equal((await post(bridge, 'refuses', initializeMessage)).status, 200);
+    },
+  );
+
+  await t.test('a server that is silent in every initialize is not started for ever', async () => {
+    await assertBacksOff(bridge, 'mute-session', /did not answer "initialize"/);
+  });
+
+  await t.test('a server that is silent as a spare is not started for ever, and its spares go', async () => {
+    const sum = async (name: string): Promise<number> =>
+      sumOf(await metricsOf(bridge), `mcp_bridge_${name}`, 'server="mute-spare"');
+    await until('the breaker to open', async () => {
+      const samples = await metricsOf(bridge);
+      return sumOf(samples, 'mcp_bridge_upstream_breaker', 'server="mute-spare"', 'state="open"') === 1;
+    });
+    await until('the spares to go', async () => (await sum('upstream_children')) === 0);
+  });
+
+  await t.test('a server that backs off is tried again, one start at a time', async () => {
+    await post(bridge, 'exits', callMessage(1));
+    const restarts = async (): Promise<number> =>
+      sumOf(await metricsOf(bridge), 'mcp_bridge_upstream_restarts_total', 'server="exits"');
+    const before = await restarts();
+    const answer = await until('a try after the back-off', async () => {
+      const answer = await post(bridge, 'exits', initializeMessage);
+      return answer.status !== 503 && answer;
+    });
+    assertRpcError(answer, { ...failedStart, rpc: -32603, says: startSentences.exits, id: 'i' });
+    assert.equal(await restarts(), before + 1);
+  });
+
+  await t.test('a server that never says a word: 504', async () => {
+    const timedOut = {
+      status: 504,
+      code: 'server_timeout',
+      says: /"mute" did not answer "initialize" within 500 ms/,
+    };
+    assertRpcError(await post(bridge, 'mute', initializeMessage), { ...timedOut, rpc: -32603, id: 'i' });
+    assertHttpError(await viaBridge(bridge, 'mute'), timedOut);
+    const slow = await post(bridge, 'slow', initializeMessage);
+    assertRpcError(slow, {
+      status: 504,
+      rpc: -32603,
+      code: 'server_timeout',
+      says: /"slow" did not answer/,
+      id: 'i',
+    });
+  });
+
+  await t.test('a server that never answers a call: 504, and the session goes on', async () => {
+    const session = await initialize(bridge, 'silent');
+    const timedOut = {
+      status: 504,
+      code: 'server_timeout',
+      says: /"silent" did not answer "tools\/call" within 500 ms/,
+    };
+    for (const how of [{ session }, {}]) {
+      assertRpcError(await post(bridge, 'silent', callMessage(0), how), { ...timedOut, rpc: -32603, id: 0 });
+    }
+    assertHttpError(await viaBridge(bridge, 'silent'), timedOut);
+    assert.equal((await call(bridge, 'silent', 'tools/list', {}, { session })).status, 200);
+    await endSession(bridge, 'silent', { session });
+  });
+
+  await t.test('what timed out is cancelled on the server', async () => {
+    const session = await initialize(bridge, 'short');
+    for (const [tag, ask] of [
+      [
+        'in a session',
+        () => post(bridge, 'short', callMessage(1, 'cancelable', { tag: 'in a session' }), { session }),
+      ],
+      ['without one', () => post(bridge, 'short', callMessage(1, 'cancelable', { tag: 'without one' }))],
+      [
+        '/bridge',
+        () => viaBridge(bridge, 'short', 'tools/call', { name: 'cancelable', arguments: { tag: '/bridge' } }),
+      ],
+    ] as const) {
+      assert.equal((await ask()).status, 504);
+      const how = tag === 'in a session' ? { session } : {};
+      const { structuredContent } = await callTool(bridge, 'short', 'cancelled', {}, how);
+      assert.ok(
+        structuredContent.cancelled.some((each: Json) => each.tag === tag),
+        tag,
+      );
+      assert.ok(!structuredContent.waiting.some((each: Json) => each.tag === tag));
+    }
+    await endSession(bridge, 'short', { session });
+  });
+
+  await t.test('noise on stdout is logged and skipped', async () => {
+    for (const server of ['noise', 'chatty']) {
+      const session = await initialize(bridge, server);
+      for (const how of [{ session }, {}])
+        assert.equal((await callTool(bridge, server, 'call', {}, how)).content[0].text, 'ok');
+      assert.equal((await viaBridge(bridge, server)).body.content[0].text, 'ok');
+      assert.ok(logged(bridge, server, 'noise on a server stdout').length > 0);
+      await endSession(bridge, server, { session });
+    }
+    assert.ok(logged(bridge, 'chatty', 'server stderr').some(({ line }) => line === 'warming up'));
+  });
+
+  const died = (server: string, says: RegExp) => async () => {
+    const refusal = { status: 502, code: 'server_died', says };
+    const session = await initialize(bridge, server);
+    const stream = await listen(bridge, server, { session });
+    assertRpcError(await post(bridge, server, callMessage('é'), { session }), {
+      ...refusal,
+      rpc: -32603,
+      id: 'é',
+    });
+    await stream.ended;
+    assertNoSession(await post(bridge, server, callMessage(2), { session }));
+    assertRpcError(await post(bridge, server, callMessage(3)), { ...refusal, rpc: -32603, id: 3 });
+    assertHttpError(await viaBridge(bridge, server), refusal);
+    // Dying at work is no failed start: the next one is tried at once.
+    await assertAnswers(bridge, server);
+  };
+  await t.test(
+    'a server that dies in a call: 502, the session is gone',
+    died('dies', /"dies" exited with code 4\. Its last stderr lines: fatal: out of cheese/),
+  );
+  await t.test('a server that prints half a line and dies: 502', died('half', /"half" exited with code 5/));
+
+  for (const server of ['huge', 'endless']) {
+    await t.test(
+      `a line of 100 MB, or without end, is 502 and does not stay in memory (${server})`,
+      async () => {
+        const says = new RegExp(
+          `"${server}" printed \\d+ bytes without a line end; at most 67108864 are allowed`,
+        );
+        const refusal = { status: 502, code: 'message_too_large', says };
+        const session = await initialize(bridge, server);
+        const working = post(bridge, server, callMessage(1), { session });
+        await assertServes(bridge, 'fine');
+        assertRpcError(await working, { ...refusal, rpc: -32603, id: 1 });
+        assertNoSession(await post(bridge, server, callMessage(2), { session }));
+        assertHttpError(await viaBridge(bridge, server), refusal);
+      },
+    );
+  }
+
+  await t.test('the second of two answers, and an answer to nobody, are logged and dropped', async () => {
+    for (const server of ['twice', 'stray']) {
+      const session = await initialize(bridge, server);
+      const stream = await listen(bridge, server, { session });
+      for (let id = 0; id < 5; id++) {
+        const { body } = await post(bridge, server, callMessage(id), { session });
+        assert.deepEqual(body, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'ok' }] } });
+      }
+      assert.equal((await viaBridge(bridge, server)).body.content[0].text, 'ok');
+      assert.ok(logged(bridge, server, 'a server answered what nobody asked').length >= 5);
+      assert.deepEqual(stream.events, []);
+      await endSession(bridge, server, { session });
+    }
+  });
+
+  await t.test('a server that asks what nobody can answer is told so', async () => {
+    const answered = (how: { session?: string }, id: string): Promise<Json> =>
+      until(`the server to hear an answer to ${id}`, async () => {
+        const heard = JSON.parse((await callTool(bridge, 'asks', 'call', {}, how)).content[0].text);
+        return heard.find((message: Json) => message.id === id);
+      });
+    const session = await initialize(bridge, 'asks');
+    for (const how of [{ session }, {}]) {
+      const { error } = await answered(how, 'q1');
+      assert.equal(error.code, -32601);
+      assert.match(error.message, /sampling/);
+    }
+    assert.deepEqual((await answered({}, 'q2')).result, {});
+    await endSession(bridge, 'asks', { session });
+  });
+
+  await t.test('the bridge serves, and nothing is left', async () => {
+    await assertServes(bridge, 'fine');
+    await assertNothingLeft(bridge, 1);
+  });
+});
+
+/** Fails a few times, then: 503 with Retry-After, the last reason in the sentence, and no process started for it. */
+async function assertBacksOff(bridge: Bridge, server: string, says: RegExp): Promise<void> {
+  const starts = (): number => logged(bridge, server, 'a server ended').length;
+  const refusal = await until('the breaker to open', async () => {
+    const answer = await post(bridge, server, initializeMessage);
+    return answer.status === 503 && answer;
+  });
+  const before = starts();
+  const backsOff = { status: 503, code: 'server_backing_off', says };
+  const { message } = assertRpcError(refusal, { ...backsOff, rpc: -32603, id: 'i' });
+  assert.match(message, new RegExp(`"${server}" is not started again for \\d+ ms\\.`));
+  assert.equal(starts(), before);
+  const ready = await send(bridge, { path: `/ready?server=${server}` });
+  if (ready.status !== 200) assertHttpError(ready, { ...backsOff, says: /does not start/ });
+  await assertServes(bridge, 'fine');
+}
