@@ -2,10 +2,10 @@
  * PM2: `pm2 start ecosystem.config.js --env production`. PM2 supervises, and each of its instances is a worker.
  * deploy/pm2/README.md tells the rest.
  *
- * Where the bridge's own supervisor is wanted under PM2 (hanging workers are replaced, rolling restarts with SIGUSR2,
- * the configuration read again with SIGHUP), PM2 runs one process, which forks the workers itself:
+ * Where the bridge's own supervisor is wanted under PM2 (a worker that hangs or grows is replaced, SIGUSR2 is a rolling
+ * restart), PM2 runs one process, which forks the workers itself:
  *
- *   exec_mode: 'fork', instances: 1, wait_ready: false, max_memory_restart: undefined (WORKER_MAX_MEMORY_MB instead)
+ *   exec_mode: 'fork', instances: 1, max_memory_restart: undefined (WORKER_MAX_MEMORY_MB instead)
  */
 import { fileURLToPath } from 'node:url';
 
