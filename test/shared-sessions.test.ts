@@ -70,3 +70,19 @@ test('sessions of a shared server are served without a gap while the workers tha
     await sleep(20);
   }
 });
+
+test('a call that a draining worker does not get done is told so, and its session goes on', {
+  timeout: 60_000,
+}, async (t) => {
+  const { bridge, sessions } = await openShared(t);
+  const [session = ''] = sessions;
+  const params = { name: 'cancelable', arguments: { tag: 'never' } };
+  const endless = call(bridge, 'shared', 'tools/call', params, { session });
+  // The call is at its child when a later one of the same session has been answered.
+  await echoed(bridge, session);
+  process.kill(bridge.pid, 'SIGUSR2');
+  const answer = await endless;
+  assert.equal(answer.status, 503, answer.text);
+  assert.equal(answer.body.error.data.code, 'draining');
+  assert.equal((await echoed(bridge, session)).status, 200);
+});

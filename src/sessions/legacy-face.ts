@@ -19,7 +19,7 @@ import { PooledSession } from './pooled-session.ts';
 import { takeStateless } from './scope-requests.ts';
 import type { Session } from './session.ts';
 import type { SessionIds } from './session-id.ts';
-import type { SessionStore } from './store.ts';
+import { goesOn, type SessionStore } from './store.ts';
 import type { ToolGates } from './tool-gates.ts';
 
 export interface LegacyFaceDeps {
@@ -172,9 +172,9 @@ export class LegacyFace {
     const { server } = pool.configured(call.server);
     const principal = call.principal.key;
     const version = ids.resume(id, call.server, principal);
-    if (version === undefined || ids.isOwn(id) || server.isolation !== 'shared' || store.hasEnded(id)) {
-      throw new BridgeError('session_not_found', 'Session not found');
-    }
+    const isNone = version === undefined || server.isolation !== 'shared' || store.hasEnded(id);
+    if (!isNone && store.isClosed) throw goesOn();
+    if (isNone || ids.isOwn(id)) throw new BridgeError('session_not_found', 'Session not found');
     const resumed = store.reserve().then(() => {
       const facts = { id, server: call.server, principal, version };
       const session = new PooledSession(facts, pool.configured(call.server).scope(''));

@@ -27,6 +27,7 @@ export class SessionStore {
   readonly #tombstones = new Set<string>();
   readonly #sweep: NodeJS.Timeout;
   #keptAliveAt = now();
+  #closed = false;
 
   constructor(deps: StoreDeps) {
     this.#deps = deps;
@@ -64,6 +65,11 @@ export class SessionStore {
     return this.#tombstones.has(id);
   }
 
+  /** No session is opened or resumed here any more. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   all(): IterableIterator<Session> {
     return this.#sessions.values();
   }
@@ -73,7 +79,8 @@ export class SessionStore {
     const { id } = session.facts;
     if (this.#sessions.get(id) !== session) return;
     this.#sessions.delete(id);
-    this.#tombstones.add(id);
+    // One that drains with its worker has not ended: what is all in its id goes on at another one.
+    if (reason !== 'drained' || !isResumable(id)) this.#tombstones.add(id);
     if (this.#tombstones.size > MAX_TOMBSTONES) this.#forgetOldest();
     this.#deps.fleet.release('sessions', 1);
     this.#deps.closed(session, reason);
@@ -93,7 +100,12 @@ export class SessionStore {
 
   async close(): Promise<void> {
     clearInterval(this.#sweep);
-    await Promise.all([...this.#sessions.values()].map((session) => this.end(session, 'drained')));
+    this.#closed = true;
+    await Promise.all(
+      [...this.#sessions.values()].map((session) =>
+        this.end(session, 'drained', isResumable(session.facts.id) ? goesOn() : sessionEnded()),
+      ),
+    );
   }
 
   #sweepIdle(): void {
@@ -112,5 +124,9 @@ export class SessionStore {
     }
   }
 }
+
+/** A call that comes too late for this worker, or that it did not get done: the caller may ask again. */
+export const goesOn = (): BridgeError =>
+  new BridgeError('draining', 'This worker is stopping; the session goes on at another one.');
 
 const sessionEnded = (): BridgeError => new BridgeError('session_not_found', 'The session has ended.');
