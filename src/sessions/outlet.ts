@@ -32,6 +32,7 @@ export class Outlet {
     reply.onAbort(() => {
       if (this.#stream === reply) this.#stream = undefined;
     });
+    if (!this.isOpen) return; // gone already: what is held waits for the next one
     for (const text of this.#held.splice(0)) reply.write(sseEvent(text));
   }
 
