@@ -5,6 +5,7 @@
 import type { BridgeError } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Child, ChildOwner } from '../pool/child.ts';
+import { idKey } from '../protocol/id-key.ts';
 import type { Message } from '../protocol/message.ts';
 import { capabilityFor } from '../protocol/methods.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -20,7 +21,7 @@ export interface OwnSessionOptions {
 
 export class OwnSession extends Session implements ChildOwner {
   readonly #options: OwnSessionOptions;
-  /** Requests of the server that the client has not answered; ids as JSON text. */
+  /** Requests of the server that the client has not answered; their ids in one spelling. */
   readonly #asked = new Set<string>();
 
   constructor(facts: SessionFacts, options: OwnSessionOptions) {
@@ -34,7 +35,7 @@ export class OwnSession extends Session implements ChildOwner {
     if (message.kind === 'request') this.#askClient(message);
     else {
       if (message.method === 'notifications/cancelled' && message.token !== undefined)
-        this.#asked.delete(message.token);
+        this.#asked.delete(idKey(message.token));
       this.tell(message.text);
     }
   }
@@ -53,7 +54,7 @@ export class OwnSession extends Session implements ChildOwner {
 
   protected override respond(message: Message): void {
     // An answer to what was not asked is dropped: a client must not speak for the server's other requests.
-    if (message.id !== undefined && this.#asked.delete(message.id)) this.#send(message.text);
+    if (message.id !== undefined && this.#asked.delete(idKey(message.id))) this.#send(message.text);
   }
 
   protected override release(): Promise<void> {
@@ -76,7 +77,7 @@ export class OwnSession extends Session implements ChildOwner {
       this.#send(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":${message}}}`);
       return;
     }
-    this.#asked.add(id);
+    this.#asked.add(idKey(id));
     // It belongs to a call rather than to none: the answer of a call in flight comes before the GET stream.
     if (this.streamingRequest()?.delivery.event(request.text) !== true) this.tell(request.text);
   }

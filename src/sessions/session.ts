@@ -130,5 +130,5 @@ export abstract class Session {
   }
 }
 
-/** Ids that differ in spelling only (`1.0`, `1`) name the same request. */
+/** As it is written: a client spells its own id the same way each time. */
 const keyOf = ({ id }: Message): string => id ?? '';
