@@ -116,10 +116,13 @@ export class ServerPool {
    * that an earlier call of the same client (`key`) has given back is used again.
    */
   async borrow(key: string, capabilities: Capabilities, owner: ChildOwner): Promise<Child> {
-    const idle = this.#givenBack.get(key)?.pop();
-    if (idle === undefined) return this.#startInitialised(owner, capabilities);
-    idle.child.owner = owner;
-    return idle.child;
+    const idle = this.#givenBack.get(key) ?? [];
+    for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
+      if (last.child.state !== 'ready') continue; // it died meanwhile
+      last.child.owner = owner;
+      return last.child;
+    }
+    return this.#startInitialised(owner, capabilities);
   }
 
   /** The call is over. A child that still works on something is not fit for another one. */
