@@ -192,7 +192,7 @@ function checkVersion({ version }: McpCall, session: Session | undefined): void 
     return;
   throw new BridgeError(
     'invalid_request',
-    `MCP-Protocol-Version "${version}" is not supported here; supported are ${LEGACY_VERSIONS.join(', ')}.`,
+    `MCP-Protocol-Version "${version.slice(0, 40)}" is not supported here; supported are ${LEGACY_VERSIONS.join(', ')}.`,
   );
 }
 
