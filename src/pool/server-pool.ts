@@ -7,8 +7,11 @@
 import type { ServerDefinition } from '../config/settings.ts';
 import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
+import { namesModern } from '../protocol/modern-envelope.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
 import { Child, type ChildDeps, type ChildOwner, type ChildState } from './child.ts';
+import { Eras } from './eras.ts';
+import { type Probe, probe } from './probe.ts';
 import type { Recorder } from './recorder.ts';
 import { Scope } from './scope.ts';
 
@@ -37,7 +40,11 @@ export class ServerPool {
   #server: ServerDefinition;
   readonly #deps: ServerPoolDeps;
   readonly #breaker = new Breaker();
+  readonly #eras = new Eras();
+  #probe: Probe | undefined;
   readonly #scopes = new Map<string, Scope>();
+  /** For clients of the modern era, where the server speaks that too. */
+  readonly #modernScopes = new Map<string, Scope>();
   /** Every child of this server whose processes exist, whoever uses it. */
   readonly #children = new Set<Child>();
   readonly #spares = new Set<Child>();
@@ -67,7 +74,8 @@ export class ServerPool {
 
   /** Keys of the scopes that have children, or wait for them. */
   get scopeKeys(): readonly string[] {
-    return [...this.#scopes].filter(([, scope]) => !scope.isEmpty).map(([key]) => key);
+    const used = [...this.#scopes, ...this.#modernScopes].filter(([, scope]) => !scope.isEmpty);
+    return [...new Set(used.map(([key]) => key))];
   }
 
   /** Starts a child for each scope, so that nobody waits for one later. Never rejects: who needs it will be told. */
@@ -80,7 +88,7 @@ export class ServerPool {
     this.#retired = true;
     for (const spare of this.#spares) void spare.close();
     this.#spares.clear();
-    for (const scope of this.#scopes.values()) scope.retire();
+    for (const scope of this.#allScopes()) scope.retire();
     this.maintain(0);
   }
 
@@ -88,17 +96,43 @@ export class ServerPool {
     return this.#retired;
   }
 
-  /** The shared children of `key`: a principal, or `''` for everybody. */
+  /**
+   * The shared children of `key`: a principal, or `''` for everybody. For clients of the legacy era; the children
+   * are of the modern one where the server refuses the other.
+   */
   scope(key: string): Scope {
     let scope = this.#scopes.get(key);
+    if (scope === undefined && this.isModernOnly) scope = this.#modernScopes.get(key);
     if (scope === undefined) {
-      scope = new Scope({
-        maxChildren: this.server.isolation === 'shared' ? this.#deps.maxShared : 1,
-        start: (owner) => this.#startInitialised(owner, {}),
-      });
+      scope = this.#createScope((owner) => this.#startInitialised(owner, {}));
       this.#scopes.set(key, scope);
     }
     return scope;
+  }
+
+  /** The same for clients of the modern era; only where `speaksModern`. */
+  modernScope(key: string): Scope {
+    let scope = this.#modernScopes.get(key);
+    if (scope === undefined && this.isModernOnly) scope = this.#scopes.get(key);
+    if (scope === undefined) {
+      scope = this.#createScope((owner) => this.#startDiscovered(owner));
+      this.#modernScopes.set(key, scope);
+    }
+    return scope;
+  }
+
+  /** Whether clients of the modern era are served in their own; asks a child of its own when nobody knows. Never rejects. */
+  speaksModern(): boolean | Promise<boolean> {
+    const known = this.#eras.speaksModern(now());
+    if (known !== undefined) return known;
+    if (this.#closed) return false;
+    this.#probe ??= this.#startProbe();
+    return this.#probe.verdict.then((verdict) => verdict === true);
+  }
+
+  /** The server has refused the handshake of the legacy era, and named one that it speaks. */
+  get isModernOnly(): boolean {
+    return this.#eras.refusesLegacy(now());
   }
 
   /** A child of the caller's own, not initialised: the caller forwards a client's `initialize`, and closes it in the end. */
@@ -106,8 +140,8 @@ export class ServerPool {
     const [spare] = this.#spares;
     if (spare === undefined) return this.#start(owner);
     this.#spares.delete(spare);
-    spare.owner = owner;
     this.#fillSpares();
+    spare.owner = owner;
     return spare;
   }
 
@@ -116,13 +150,7 @@ export class ServerPool {
    * that an earlier call of the same client (`key`) has given back is used again.
    */
   async borrow(key: string, capabilities: Capabilities, owner: ChildOwner): Promise<Child> {
-    const idle = this.#givenBack.get(key) ?? [];
-    for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
-      if (last.child.state !== 'ready') continue; // it died meanwhile
-      last.child.owner = owner;
-      return last.child;
-    }
-    return this.#startInitialised(owner, capabilities);
+    return this.#takeBack(key, owner) ?? this.#startInitialised(owner, capabilities);
   }
 
   /** The call is over. A child that still works on something is not fit for another one. */
@@ -135,6 +163,16 @@ export class ServerPool {
     const idle = this.#givenBack.get(key) ?? [];
     this.#givenBack.set(key, idle);
     idle.push({ child, sinceMs: now() });
+  }
+
+  /** A child of the modern era that is the caller's alone until it is given back under the same key. */
+  async borrowModern(key: string, owner: ChildOwner): Promise<Child> {
+    return this.#takeBack(key, owner) ?? this.#startDiscovered(owner);
+  }
+
+  /** Children of the modern era for one session alone, which closes them in the end. */
+  ownScope(): Scope {
+    return new Scope({ maxChildren: 1, start: (owner) => this.#startDiscovered(owner) });
   }
 
   /** A child answered its handshake. */
@@ -151,6 +189,14 @@ export class ServerPool {
     void child.close();
   }
 
+  /** A child refused the handshake of the legacy era, and named one that it speaks: it is ended, and will be asked in that. */
+  refusedLegacy(child: Child): void {
+    this.#eras.refusedLegacy(now());
+    this.refused(child);
+    for (const spare of this.#spares) void spare.close();
+    this.#spares.clear();
+  }
+
   /** A child answered its handshake with an error that is for the client who sent it, and is ended. */
   refused(child: Child): void {
     this.#breaker.succeeded();
@@ -159,10 +205,12 @@ export class ServerPool {
 
   /** Ends what nobody has used for `idleMs`, and brings the spares up to their number. */
   maintain(idleMs: number): void {
-    for (const [key, scope] of this.#scopes) {
-      if (!scope.isIdle(idleMs)) continue;
-      this.#scopes.delete(key);
-      void scope.close();
+    for (const scopes of [this.#scopes, this.#modernScopes]) {
+      for (const [key, scope] of scopes) {
+        if (!scope.isIdle(idleMs)) continue;
+        scopes.delete(key);
+        void scope.close();
+      }
     }
     for (const [key, idle] of this.#givenBack) {
       const kept = idle.filter(({ child, sinceMs }) => child.state === 'ready' && now() - sinceMs <= idleMs);
@@ -174,7 +222,8 @@ export class ServerPool {
   }
 
   get isEmpty(): boolean {
-    return this.#scopes.size === 0 && this.#children.size === 0 && this.#waitingStarts === 0;
+    const { size } = this.#scopes;
+    return size + this.#modernScopes.size + this.#children.size + this.#waitingStarts === 0 && !this.#probe;
   }
 
   get inFlight(): number {
@@ -195,15 +244,63 @@ export class ServerPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const scopes = [...this.#scopes.values()].map((scope) => scope.close());
-    await Promise.all([...scopes, ...[...this.#children].map((child) => child.close())]);
+    const scopes = this.#allScopes().map((scope) => scope.close());
+    await Promise.all([...scopes, ...[...this.#children].map((child) => child.close()), this.#probe?.close()]);
+  }
+
+  #allScopes(): readonly Scope[] {
+    return [...this.#scopes.values(), ...this.#modernScopes.values()];
+  }
+
+  #createScope(start: (owner: ChildOwner) => Promise<Child>): Scope {
+    return new Scope({ maxChildren: this.server.isolation === 'shared' ? this.#deps.maxShared : 1, start });
+  }
+
+  #takeBack(key: string, owner: ChildOwner): Child | undefined {
+    const idle = this.#givenBack.get(key) ?? [];
+    for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
+      if (last.child.state !== 'ready') continue; // it died meanwhile
+      last.child.owner = owner;
+      return last.child;
+    }
+    return undefined;
+  }
+
+  #startProbe(): Probe {
+    const started = probe(this.server, this.#deps);
+    void started.verdict.then(async (verdict) => {
+      if (verdict !== undefined) this.#eras.probed(verdict, now());
+      this.#deps.log.debug({ server: this.server.name, verdict }, 'a server was probed');
+      await started.close();
+      this.#probe = undefined;
+    });
+    return started;
+  }
+
+  async #startDiscovered(owner: ChildOwner): Promise<Child> {
+    const child = await this.#start(owner);
+    try {
+      await child.discover();
+    } catch (error) {
+      this.#eras.forget();
+      this.notStarted(child, error as BridgeError);
+      throw error;
+    }
+    this.started(child);
+    return child;
   }
 
   async #startInitialised(owner: ChildOwner, capabilities: Capabilities): Promise<Child> {
-    const child = await this.#start(owner);
+    if (this.isModernOnly) return this.#startDiscovered(owner);
+    const child = await this.lease(owner);
     try {
       await child.initialize(capabilities);
     } catch (error) {
+      if (error instanceof BridgeError && namesModern(error.details.rpc)) {
+        child.owner = NOBODY;
+        this.refusedLegacy(child);
+        return this.#startDiscovered(owner);
+      }
       this.notStarted(child, error as BridgeError);
       throw error;
     }
@@ -274,7 +371,8 @@ export class ServerPool {
   }
 
   #fillSpares(): void {
-    if (this.#closed || this.#retired) return;
+    // A spare is of the legacy era: its ping has told the server so.
+    if (this.#closed || this.#retired || this.isModernOnly) return;
     const missing = this.#deps.maxSpares - this.#spares.size - this.#sparesStarting;
     for (let i = 0; i < missing; i++) {
       this.#sparesStarting++;

@@ -1,6 +1,6 @@
 /**
  * A session's GET stream, and what waits for it. Each message goes out exactly once; what nobody fetches is held
- * up to a bound, the oldest notifications go first.
+ * up to a bound, beyond which the oldest goes.
  *
  * MCP transports, "Listening for Messages from the Server".
  */
