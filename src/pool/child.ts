@@ -8,8 +8,10 @@ import type { ServerDefinition } from '../config/settings.ts';
 import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
+import { envelopeOf, NO_CAPABILITIES } from '../protocol/modern-envelope.ts';
+import { SERVER_INFO_KEY } from '../protocol/modern-keys.ts';
 import { readMessage } from '../protocol/read-message.ts';
-import { CLIENT_INFO, LATEST_LEGACY } from '../protocol/versions.ts';
+import { CLIENT_INFO, type Era, LATEST_LEGACY, LATEST_MODERN } from '../protocol/versions.ts';
 import { Connection, type ConnectionDeps } from '../upstream/connection.ts';
 import { openTransport } from '../upstream/open.ts';
 import type { StdioDeps } from '../upstream/stdio.ts';
@@ -20,7 +22,7 @@ export interface ChildOwner {
   closed(reason: BridgeError, child: Child): void;
 }
 
-/** The answer to `initialize`, as far as the bridge looks at it. */
+/** The answer to `initialize` or `server/discover`, as far as the bridge looks at it. */
 export interface ServerFacts {
   readonly protocolVersion: string;
   readonly capabilities: Readonly<Record<string, unknown>>;
@@ -41,6 +43,8 @@ export class Child {
   readonly startedAt = now();
   owner: ChildOwner;
   facts: ServerFacts | undefined;
+  /** How it is spoken to; a server that knows both eras holds each process to that of its first request. */
+  era: Era = 'legacy';
   #ready = false;
   #closing = false;
 
@@ -93,7 +97,9 @@ export class Child {
 
   /** Asks something on the bridge's own behalf; resolves with the result or the error, rejects with BridgeError. */
   ask(method: string, params: unknown): Promise<Message> {
-    const message = readMessage(JSON.stringify({ jsonrpc: '2.0', id: 0, method, params }));
+    const own =
+      this.era === 'modern' ? { ...(params as object), _meta: envelopeOf(NO_CAPABILITIES) } : params;
+    const message = readMessage(JSON.stringify({ jsonrpc: '2.0', id: 0, method, params: own }));
     if (message.kind === 'malformed') throw new TypeError(message.reason);
     return new Promise((resolve, reject) => {
       this.connection.request(message, { answered: resolve, failed: reject, progressed: () => undefined });
@@ -123,6 +129,29 @@ export class Child {
     this.connection.send('{"jsonrpc":"2.0","method":"notifications/initialized"}');
     this.facts = facts;
     return facts;
+  }
+
+  /** What takes the place of a handshake in MCP 2026-07-28, "Discovery". */
+  async discover(): Promise<ServerFacts> {
+    this.era = 'modern';
+    const answer = await this.ask('server/discover', {});
+    const found = parsePayload(answer);
+    const { supportedVersions, capabilities, instructions, _meta } = found;
+    const speaks = Array.isArray(supportedVersions) && supportedVersions.includes(LATEST_MODERN);
+    if (answer.kind === 'error' || !speaks || typeof capabilities !== 'object' || capabilities === null) {
+      throw new BridgeError(
+        'server_start_failed',
+        `Server "${this.server.name}" does not speak ${LATEST_MODERN}: ${short(found)}.`,
+        { rpc: found },
+      );
+    }
+    this.facts = {
+      protocolVersion: LATEST_MODERN,
+      capabilities: capabilities as Record<string, unknown>,
+      serverInfo: (_meta as Record<string, unknown> | undefined)?.[SERVER_INFO_KEY],
+      ...(typeof instructions === 'string' && { instructions }),
+    };
+    return this.facts;
   }
 }
 

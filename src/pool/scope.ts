@@ -6,6 +6,7 @@ import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Message } from '../protocol/message.ts';
 import type { Child, ChildOwner, ServerFacts } from './child.ts';
+import { UpstreamListen } from './upstream-listen.ts';
 
 /** A session without a child of its own. */
 export interface ScopeListener {
@@ -26,8 +27,11 @@ export class Scope implements ChildOwner {
   readonly #listeners = new Set<ScopeListener>();
   /** Ready children. */
   readonly #children = new Set<Child>();
+  /** Of the children of the modern era, which tell nothing that nobody listens to. */
+  readonly #listens = new Map<Child, UpstreamListen>();
   /** How many sessions have subscribed to a resource. */
   readonly #subscriptions = new Map<string, number>();
+  #toolsVersion = 0;
   #minSeverity = Number.POSITIVE_INFINITY;
   #logLevel: string | undefined;
   #starting: Promise<Child> | undefined;
@@ -66,6 +70,11 @@ export class Scope implements ChildOwner {
     return facts;
   }
 
+  /** Another one when the tools may have changed since. */
+  get toolsVersion(): number {
+    return this.#toolsVersion;
+  }
+
   retire(): void {
     for (const listener of [...this.#listeners]) listener.replaced?.();
   }
@@ -96,14 +105,17 @@ export class Scope implements ChildOwner {
 
   /** As `subscribe`, and tells the server itself. */
   addSubscription(uri: string): void {
-    if (!this.subscribe(uri)) return;
-    for (const child of this.#children) child.ask('resources/subscribe', { uri }).catch(() => undefined);
+    if (this.subscribe(uri)) this.#tellOf('resources/subscribe', uri);
   }
 
   /** A session that had subscribed to `uri` is gone. */
   dropSubscription(uri: string): void {
-    if (!this.unsubscribe(uri)) return;
-    for (const child of this.#children) child.ask('resources/unsubscribe', { uri }).catch(() => undefined);
+    if (this.unsubscribe(uri)) this.#tellOf('resources/unsubscribe', uri);
+  }
+
+  /** Resolves when what was subscribed to is what the servers tell of, where they say so. */
+  async settled(): Promise<void> {
+    for (const listen of this.#listens.values()) await listen.settled;
   }
 
   /** Makes the children say what the most curious session wants to hear; sessions filter for themselves. */
@@ -134,12 +146,19 @@ export class Scope implements ChildOwner {
   }
 
   received(message: Message, child: Child): void {
-    if (message.kind === 'request') refuse(message, child);
-    else for (const listener of this.#listeners) listener.notified(message);
+    if (message.kind === 'request') {
+      refuse(message, child);
+      return;
+    }
+    if (this.#listens.get(child)?.hears(message) === false && message.method !== 'notifications/message')
+      return;
+    if (message.method === 'notifications/tools/list_changed') this.#toolsVersion++;
+    for (const listener of this.#listeners) listener.notified(message);
   }
 
   closed(_reason: BridgeError, child: Child): void {
     this.#children.delete(child);
+    this.#listens.delete(child);
     // Whoever listens has no request that would start it again.
     if (this.#listeners.size > 0 && !this.#closed) this.#startOnce().catch(() => undefined);
   }
@@ -166,9 +185,24 @@ export class Scope implements ChildOwner {
     return this.#starting;
   }
 
+  #tellOf(method: string, uri: string): void {
+    for (const child of this.#children) {
+      const listen = this.#listens.get(child);
+      if (listen === undefined) child.ask(method, { uri }).catch(() => undefined);
+      else listen.want([...this.#subscriptions.keys()]);
+    }
+  }
+
   #adopt(child: Child): void {
     const replaces = this.#children.size === 0;
     this.#children.add(child);
+    this.#toolsVersion++;
+    if (child.era === 'modern') {
+      const listen = new UpstreamListen(child);
+      this.#listens.set(child, listen);
+      listen.want([...this.#subscriptions.keys()]);
+      return;
+    }
     // A new child knows nothing of what was asked of another one. Should it die meanwhile, `closed` tells.
     const tell = (method: string, params: unknown): void =>
       void child.ask(method, params).catch(() => undefined);

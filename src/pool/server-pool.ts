@@ -125,7 +125,9 @@ export class ServerPool {
   speaksModern(): boolean | Promise<boolean> {
     const known = this.#eras.speaksModern(now());
     if (known !== undefined) return known;
-    if (this.#closed) return false;
+    const { server } = this;
+    // The transport of 2024-11-05 and WebSocket carry the legacy revisions only.
+    if (this.#closed || (server.kind !== 'stdio' && server.transport !== 'http')) return false;
     this.#probe ??= this.#startProbe();
     return this.#probe.verdict.then((verdict) => verdict === true);
   }
@@ -245,7 +247,11 @@ export class ServerPool {
   async close(): Promise<void> {
     this.#closed = true;
     const scopes = this.#allScopes().map((scope) => scope.close());
-    await Promise.all([...scopes, ...[...this.#children].map((child) => child.close()), this.#probe?.close()]);
+    await Promise.all([
+      ...scopes,
+      ...[...this.#children].map((child) => child.close()),
+      this.#probe?.close(),
+    ]);
   }
 
   #allScopes(): readonly Scope[] {

@@ -16,8 +16,13 @@ export const BRIDGE_VERSION = manifest.version;
 /** How the bridge introduces itself to servers it initialises on its own behalf. */
 export const CLIENT_INFO = { name: 'mcp-bridge', version: BRIDGE_VERSION } as const;
 
+export const LATEST_MODERN = '2026-07-28';
+
 /** Revisions without a handshake, newest first; every request names its own. */
-export const MODERN_VERSIONS: readonly string[] = ['2026-07-28'];
+export const MODERN_VERSIONS: readonly string[] = [LATEST_MODERN];
+
+/** With a handshake, or stateless. */
+export type Era = 'legacy' | 'modern';
 
 /** Whether a version is of the stateless line, known here or not. */
 export const isModernVersion = (version: string): boolean =>

@@ -64,7 +64,7 @@ export class Delivery {
   }
 
   /** The one expected answer, with another status than 200 if it can still have one. */
-  answerWith(status: number, text: string): void {
+  answerWith(status: number, text: Text): void {
     if (this.reply.state === 'open' && !this.#batch)
       this.reply.send(status, this.#withExtra(JSON_HEADERS), text);
     else this.answer(text);

@@ -1,6 +1,6 @@
 /**
- * `subscriptions/listen`: a stream of the changes that a modern client asked for, made from what a legacy server
- * tells everybody. MCP 2026-07-28, "Subscriptions".
+ * `subscriptions/listen`: a stream of the changes that a modern client asked for, made from what the server tells
+ * the bridge. MCP 2026-07-28, "Subscriptions".
  */
 import { BridgeError } from '../errors.ts';
 import { SSE_COMMENT } from '../http/sse.ts';
@@ -24,6 +24,8 @@ export class Listen implements ScopeListener {
   readonly #facts: ServerFacts;
   readonly #methods = new Set<string>();
   readonly #uris = new Set<string>();
+  readonly #honoured: Record<string, unknown>;
+  #isAcknowledged = false;
   #isOver = false;
 
   readonly #left: (listen: Listen) => void;
@@ -45,7 +47,19 @@ export class Listen implements ScopeListener {
     if (typeof wanted !== 'object' || wanted === null || Array.isArray(wanted)) {
       throw new BridgeError('rejected_params', '"subscriptions/listen" needs "notifications", an object.');
     }
-    this.#acknowledge(this.#choose(wanted as Record<string, unknown>));
+    this.#honoured = this.#choose(wanted as Record<string, unknown>);
+    if (this.#isEmpty) return;
+    scope.attach(this);
+    for (const uri of this.#uris) scope.addSubscription(uri);
+    delivery.reply.onAbort(() => this.#leave());
+  }
+
+  /** Once, when the server tells what it is to tell: nothing may come before it, and nothing be missed after it. */
+  acknowledge(): void {
+    const params = { notifications: this.#honoured };
+    this.#event('notifications/subscriptions/acknowledged', params, undefined);
+    this.#isAcknowledged = true;
+    if (this.#isEmpty) this.end();
   }
 
   notified(message: Message): void {
@@ -54,9 +68,10 @@ export class Listen implements ScopeListener {
       method === 'notifications/resources/updated'
         ? target !== undefined && this.#uris.has(target)
         : this.#methods.has(method);
-    if (!isWanted) return;
+    if (!isWanted || !this.#isAcknowledged) return;
     const { _meta, ...params } = parsePayload(message);
-    this.#event(method, params, _meta as Record<string, unknown> | undefined);
+    const { [SUBSCRIPTION_KEY]: _ofTheBridge, ...meta } = (_meta ?? {}) as Record<string, unknown>;
+    this.#event(method, params, meta);
   }
 
   /** A new listen hears the new children. */
@@ -100,16 +115,8 @@ export class Listen implements ScopeListener {
     return (this.#facts.capabilities[capability] as Record<string, unknown> | undefined)?.[feature];
   }
 
-  #acknowledge(honoured: Record<string, unknown>): void {
-    this.#event('notifications/subscriptions/acknowledged', { notifications: honoured }, undefined);
-    const { reply } = this.#delivery;
-    if (this.#methods.size + this.#uris.size === 0) {
-      this.end();
-      return;
-    }
-    this.#scope.attach(this);
-    for (const uri of this.#uris) this.#scope.addSubscription(uri);
-    reply.onAbort(() => this.#leave());
+  get #isEmpty(): boolean {
+    return this.#methods.size + this.#uris.size === 0;
   }
 
   #event(method: string, params: Record<string, unknown>, meta: Record<string, unknown> | undefined): void {

@@ -1,6 +1,6 @@
 /**
  * What a client of MCP 2026-07-28 meets at /mcp, in the worker that owns the child it needs: every request stands
- * for itself, and what a legacy server cannot say is said for it.
+ * for itself. A server of the same era gets it as it is; what a legacy server cannot say is said for it.
  */
 import { randomBytes } from 'node:crypto';
 import type { Deadlines } from '../deadline.ts';
@@ -10,14 +10,23 @@ import type { Pool } from '../pool/pool.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { ServerPool } from '../pool/server-pool.ts';
 import type { Message } from '../protocol/message.ts';
+import { withRequestState } from '../protocol/modern-envelope.ts';
 import { checkModernRequest, type ModernRequest } from '../protocol/modern-request.ts';
 import { discoverResult } from '../protocol/modern-result.ts';
+import type { ToolGate } from '../protocol/tool-gate.ts';
 import { AskingCall, invalidState } from './asking-call.ts';
+import { CarriedRequest } from './carried-request.ts';
 import { Delivery } from './delivery.ts';
 import { Listen } from './listen.ts';
 import type { McpCall } from './mcp-call.ts';
 import { ModernClientRequest } from './modern-answer.ts';
-import { callDigest, type RequestStates } from './request-state.ts';
+import {
+  type CallState,
+  type CarriedState,
+  callDigest,
+  isCarried,
+  type RequestStates,
+} from './request-state.ts';
 import type { ToolGates } from './tool-gates.ts';
 
 export interface ModernFaceDeps {
@@ -84,7 +93,8 @@ export class ModernFace {
 
   /** The worker that holds the call which a request continues; undefined when it continues none. */
   ownerOf(params: Readonly<Record<string, unknown>>): string | undefined {
-    return this.#deps.states.open(params['requestState'])?.worker;
+    const state = this.#deps.states.open(params['requestState']);
+    return state === undefined || isCarried(state) ? undefined : state.worker;
   }
 
   closeStreams(): void {
@@ -107,21 +117,75 @@ export class ModernFace {
     if (message.method === 'tools/call' && !tools.allows(message.target)) {
       throw new BridgeError('tool_not_allowed', `Unknown tool: ${message.target}`);
     }
-    const scope = pool.scope(pool.server.isolation === 'shared' ? '' : call.principal.key);
+    const asked: Asked = { call, pool, message, request, delivery, tools };
+    const { requestState } = request.params;
+    if (requestState !== undefined && ASKING.has(message.method)) {
+      const state = this.#deps.states.open(requestState);
+      if (state === undefined || !isOf(state, asked)) throw invalidState();
+      if (!isCarried(state)) return this.#resume(asked, state);
+      return this.#carry({ ...asked, message: withRequestState(message, state.inner) });
+    }
+    const modern = pool.speaksModern();
+    if (modern instanceof Promise) return modern.then((yes) => this.#begin(asked, yes));
+    return this.#begin(asked, modern);
+  }
+
+  #begin(asked: Asked, isModern: boolean): Promise<void> | undefined {
+    const { message, request, delivery, tools } = asked;
+    const scope = scopeOf(asked, isModern);
     if (message.method === 'server/discover') return discover(message, scope, delivery);
     if (message.method === 'subscriptions/listen') return this.#listen(message, scope, delivery);
+    if (isModern && request.logLevel === undefined) return this.#carry(asked);
+    if (isModern) return this.#carryAlone(asked);
     if (ASKING.has(message.method)) {
-      if (request.params['requestState'] !== undefined) return this.#resume(call, message, request, delivery);
       const capabilities = usefulOf(request.capabilities);
       if (Object.keys(capabilities).length > 0) {
-        return this.#startAsking(call, pool, message, { ...request, capabilities }, delivery);
+        return this.#startAsking({ ...asked, request: { ...request, capabilities } });
       }
     }
     const forwarded = new ModernClientRequest(message, delivery, tools);
     const child = scope.acquire();
-    if (child instanceof Promise) return child.then((started) => forwarded.sendTo(started));
-    forwarded.sendTo(child);
+    if (!(child instanceof Promise)) {
+      forwarded.sendTo(child);
+      return undefined;
+    }
+    return child.then((started) => {
+      // Nobody knew before it refused `initialize`.
+      if (started.era === 'modern') this.#carried(asked).sendTo(started);
+      else forwarded.sendTo(started);
+    });
+  }
+
+  /** To a child of the modern era that several clients use. */
+  #carry(asked: Asked): Promise<void> | undefined {
+    const request = this.#carried(asked);
+    const child = scopeOf(asked, true).acquire();
+    if (child instanceof Promise) return child.then((started) => request.sendTo(started));
+    request.sendTo(child);
     return undefined;
+  }
+
+  /** A server on stdio does not say which request a log message is of: this child has one at a time. */
+  async #carryAlone(asked: Asked): Promise<void> {
+    const { call, pool, delivery } = asked;
+    const key = JSON.stringify([call.principal.key, 'logs']);
+    const child = await pool.borrowModern(key, NOBODY_YET);
+    child.owner = {
+      received: (message) => {
+        if (message.method === 'notifications/message') delivery.event(message.text);
+      },
+      closed: () => undefined,
+    };
+    this.#carried(asked, () => pool.giveBack(key, child)).sendTo(child);
+  }
+
+  #carried({ call, message, request, delivery, tools }: Asked, over?: () => void): CarriedRequest {
+    const { states } = this.#deps;
+    const carry = (inner: string): string => {
+      const digest = callDigest(message.method, request.params);
+      return states.seal({ inner, principal: call.principal.key, server: call.server, digest });
+    };
+    return new CarriedRequest({ message, delivery, tools, carry, over });
   }
 
   async #listen(message: Message, scope: Scope, delivery: Delivery): Promise<void> {
@@ -140,16 +204,13 @@ export class ModernFace {
     const listen = new Listen(scope, message, delivery, await scope.facts(), (over) =>
       this.#listens.delete(over),
     );
-    if (!listen.isOver) this.#listens.add(listen);
+    this.#listens.add(listen);
+    await scope.settled();
+    listen.acknowledge();
   }
 
-  async #startAsking(
-    call: McpCall,
-    pool: ServerPool,
-    message: Message,
-    request: ModernRequest,
-    delivery: Delivery,
-  ): Promise<void> {
+  async #startAsking(asked: Asked): Promise<void> {
+    const { call, pool, message, request, delivery } = asked;
     if (this.#parked.size >= MAX_PARKED) {
       throw new BridgeError(
         'at_limit',
@@ -159,6 +220,10 @@ export class ModernFace {
     const { principal, server } = call;
     const key = JSON.stringify([principal.key, request.capabilities]);
     const child = await pool.borrow(key, request.capabilities, NOBODY_YET);
+    if (child.era === 'modern') {
+      this.#carried(asked, () => pool.giveBack(key, child)).sendTo(child);
+      return;
+    }
     if (request.logLevel !== undefined && child.facts?.capabilities['logging'] !== undefined) {
       await child.ask('logging/setLevel', { level: request.logLevel });
     }
@@ -187,19 +252,12 @@ export class ModernFace {
     asking.start(message, delivery);
   }
 
-  /** Throws when the state is not of this call: then nothing runs, least of all the tool a second time. */
-  #resume(call: McpCall, message: Message, { params }: ModernRequest, delivery: Delivery): undefined {
-    const { states, deadlines, wallClock = Date.now } = this.#deps;
-    const state = states.open(params['requestState']);
-    const parked = state && this.#parked.get(state.park);
-    if (state === undefined || parked === undefined || !parked.isParked) throw invalidState();
-    const isSame =
-      state.principal === call.principal.key &&
-      state.server === call.server &&
-      state.digest === callDigest(message.method, params) &&
-      state.round === parked.round &&
-      state.expiresAt > wallClock();
-    if (!isSame) throw invalidState();
+  /** Throws when the call is not waiting for this: then nothing runs, least of all the tool a second time. */
+  #resume({ message, request: { params }, delivery }: Asked, state: CallState): undefined {
+    const { deadlines, wallClock = Date.now } = this.#deps;
+    const parked = this.#parked.get(state.park);
+    const waits = parked?.isParked && state.round === parked.round && state.expiresAt > wallClock();
+    if (parked === undefined || !waits) throw invalidState();
     const { inputResponses = {} } = params;
     if (typeof inputResponses !== 'object' || inputResponses === null || Array.isArray(inputResponses)) {
       throw new BridgeError('rejected_params', '"inputResponses" must be an object.');
@@ -208,6 +266,27 @@ export class ModernFace {
     parked.resume(message, delivery, inputResponses as Record<string, unknown>);
     return undefined;
   }
+}
+
+/** One request, and all that its way depends on. */
+interface Asked {
+  readonly call: McpCall;
+  readonly pool: ServerPool;
+  readonly message: Message;
+  readonly request: ModernRequest;
+  readonly delivery: Delivery;
+  readonly tools: ToolGate;
+}
+
+/** Whether a state was given for this very call of this very caller. */
+const isOf = (state: CallState | CarriedState, { call, message, request }: Asked): boolean =>
+  state.principal === call.principal.key &&
+  state.server === call.server &&
+  state.digest === callDigest(message.method, request.params);
+
+function scopeOf({ call, pool }: Asked, isModern: boolean): Scope {
+  const key = pool.server.isolation === 'shared' ? '' : call.principal.key;
+  return isModern ? pool.modernScope(key) : pool.scope(key);
 }
 
 async function discover(message: Message, scope: Scope, delivery: Delivery): Promise<void> {

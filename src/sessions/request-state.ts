@@ -5,6 +5,7 @@
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 
+/** A call that is parked at a worker. */
 export interface CallState {
   /** The worker that holds the call. */
   readonly worker: string;
@@ -19,6 +20,14 @@ export interface CallState {
   readonly digest: string;
 }
 
+/** A call that nobody here holds: a modern server's own state, bound to whose call it was given for. */
+export interface CarriedState {
+  readonly inner: string;
+  readonly principal: string;
+  readonly server: string;
+  readonly digest: string;
+}
+
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -29,7 +38,7 @@ export class RequestStates {
     this.#key = createHash('sha256').update(`requestState ${secret}`).digest();
   }
 
-  seal(state: CallState): string {
+  seal(state: CallState | CarriedState): string {
     const iv = randomBytes(IV_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#key, iv);
     const sealed = Buffer.concat([cipher.update(JSON.stringify(state)), cipher.final()]);
@@ -37,7 +46,7 @@ export class RequestStates {
   }
 
   /** Undefined for whatever was not sealed here, whole and unchanged. */
-  open(text: unknown): CallState | undefined {
+  open(text: unknown): CallState | CarriedState | undefined {
     if (typeof text !== 'string') return undefined;
     const bytes = Buffer.from(text, 'base64url');
     // Node ignores what is not base64url; only the canonical text may pass.
@@ -46,12 +55,14 @@ export class RequestStates {
       const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, IV_BYTES));
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
       const plain = Buffer.concat([decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
-      return JSON.parse(plain.toString()) as CallState;
+      return JSON.parse(plain.toString()) as CallState | CarriedState;
     } catch {
       return undefined; // forged or damaged: no one needs to know which
     }
   }
 }
+
+export const isCarried = (state: CallState | CarriedState): state is CarriedState => 'inner' in state;
 
 /** What makes two requests the same call: everything but what changes from round to round. */
 export function callDigest(method: string, params: Readonly<Record<string, unknown>>): string {

@@ -74,6 +74,7 @@ export class Connection implements TransportListener {
   readonly #deps: ConnectionDeps;
   readonly #sent = new Map<number, Pending>();
   readonly #waiting = new FairQueue<Pending>();
+  readonly #lasting = new Map<number, Asker>();
   readonly #timedOut = (pending: Pending): void => this.#expire(pending);
   #transport: Transport | undefined;
   #nextId = 1;
@@ -118,6 +119,18 @@ export class Connection implements TransportListener {
     return pending.id;
   }
 
+  /**
+   * As `request`, for one that is answered when what it asks for ends, perhaps never: it has no deadline, and takes
+   * no place from others.
+   */
+  subscribe(message: Message, asker: Asker): number {
+    if (this.#closedBy !== undefined) throw this.#closedBy;
+    const id = this.#nextId++;
+    this.#lasting.set(id, asker);
+    this.#transport?.send(rewrite(message, `${id}`, `${id}`));
+    return id;
+  }
+
   /** Sends a notification, or an answer to one of the server's requests, as it stands. */
   send(message: Chunk | readonly Chunk[]): void {
     this.#transport?.send(message);
@@ -125,11 +138,15 @@ export class Connection implements TransportListener {
 
   /** Forgets a request; the server is told when it has it. The asker hears nothing more. `reason` is one line for the server. */
   cancel(id: number, reason: string): void {
+    if (this.#lasting.delete(id)) {
+      this.#sendCancelled(id, reason);
+      return;
+    }
     const sent = this.#sent.has(id);
     const pending = this.#sent.get(id) ?? this.#waitingWith(id);
     if (pending === undefined) return;
     this.#settle(pending, 'cancelled');
-    if (sent) this.#sendCancelled(pending, reason);
+    if (sent && pending.message.method !== 'initialize') this.#sendCancelled(id, reason);
   }
 
   close(): Promise<void> {
@@ -149,6 +166,8 @@ export class Connection implements TransportListener {
       this.#settle(pending, 'died');
       pending.asker.failed(reason);
     }
+    for (const asker of this.#lasting.values()) asker.failed(reason);
+    this.#lasting.clear();
     this.#deps.closed(reason);
   }
 
@@ -180,8 +199,15 @@ export class Connection implements TransportListener {
   }
 
   #answer(message: Message): void {
-    const pending = this.#sent.get(Number(message.id));
+    const id = Number(message.id);
+    const pending = this.#sent.get(id);
     if (pending === undefined) {
+      const lasting = this.#lasting.get(id);
+      if (lasting !== undefined) {
+        this.#lasting.delete(id);
+        lasting.answered(message);
+        return;
+      }
       this.#deps.log.warn(
         { server: this.#deps.server, id: message.id },
         'a server answered what nobody asked',
@@ -203,7 +229,8 @@ export class Connection implements TransportListener {
     const { server, timeoutMs } = this.#deps;
     const sent = this.#sent.has(pending.id);
     this.#settle(pending, 'timeout');
-    if (sent) this.#sendCancelled(pending, `no answer within ${timeoutMs} ms`);
+    if (sent && pending.message.method !== 'initialize')
+      this.#sendCancelled(pending.id, `no answer within ${timeoutMs} ms`);
     const what = sent ? 'did not answer' : 'had no place for';
     pending.asker.failed(
       new BridgeError(
@@ -214,9 +241,8 @@ export class Connection implements TransportListener {
   }
 
   /** MCP utilities, "Cancellation": `initialize` must not be cancelled. */
-  #sendCancelled(pending: Pending, reason: string): void {
-    if (pending.message.method === 'initialize') return;
-    const params = JSON.stringify({ requestId: pending.id, reason });
+  #sendCancelled(requestId: number, reason: string): void {
+    const params = JSON.stringify({ requestId, reason });
     this.#transport?.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`);
   }
 }
