@@ -44,7 +44,7 @@ function report({ minutes, rate, seed }: SoakOptions, result: SoakResult): boole
   );
   for (const example of tally.examples) console.log(example);
   if (minutes >= DRAWN_FROM_MINUTES) {
-    writeFileSync(CHART, soakChart({ title: 'Soak: what could grow, and does not', facts, samples, trends }));
+    writeFileSync(CHART, soakChart({ title: 'Soak: what could grow', facts, samples, trends }));
     console.log(`drawn: ${CHART}`);
   }
   const rises = [...trends.values()].some((trend) => trend.rises);

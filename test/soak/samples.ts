@@ -8,9 +8,11 @@ const BYTES_PER_MIB = 1024 * 1024;
 /** The order of rows and panels. `noise`: growth over the second half that is none, whatever it is in percent. */
 export const SERIES = {
   heap: { title: 'heap of the workers', unit: 'MiB', noise: 6 },
+  reserved: { title: 'heap reserved by them', unit: 'MiB', noise: 10 },
+  buffers: { title: 'buffers of the workers', unit: 'MiB', noise: 6 },
   workers: { title: 'RSS of the workers', unit: 'MiB', noise: 16 },
   primary: { title: 'RSS of the primary', unit: 'MiB', noise: 8 },
-  descriptors: { title: 'descriptors of primary and workers', unit: '', noise: 12 },
+  descriptors: { title: 'file descriptors', unit: '', noise: 12 },
   children: { title: 'children', unit: '', noise: 4 },
   sessions: { title: 'sessions', unit: '', noise: 5 },
 } as const satisfies Record<string, { title: string; unit: string; noise: number }>;
@@ -30,7 +32,9 @@ export async function takeSample(subject: Subject, atMs: number): Promise<Sample
     workers.reduce((before, { pid }) => before + of(pid), 0);
   return {
     atMs,
-    heap: heapOfWorkers(series) / BYTES_PER_MIB,
+    heap: ofWorkers(series, 'nodejs_heap_size_used_bytes'),
+    reserved: ofWorkers(series, 'nodejs_heap_size_total_bytes'),
+    buffers: ofWorkers(series, 'nodejs_external_memory_bytes'),
     workers: sum(residentMib),
     primary: residentMib(subject.primary),
     descriptors: sum(descriptorsOf) + descriptorsOf(subject.primary),
@@ -39,10 +43,11 @@ export async function takeSample(subject: Subject, atMs: number): Promise<Sample
   };
 }
 
-function heapOfWorkers(series: ReadonlyMap<string, number>): number {
-  let sum = 0;
+/** MiB over all workers, without the primary. */
+function ofWorkers(series: ReadonlyMap<string, number>, name: string): number {
+  let bytes = 0;
   for (const [key, value] of series) {
-    if (/^nodejs_heap_size_used_bytes\{.*slot="\d+"/.test(key)) sum += value;
+    if (key.startsWith(`${name}{`) && /slot="\d+"/.test(key)) bytes += value;
   }
-  return sum;
+  return bytes / BYTES_PER_MIB;
 }
