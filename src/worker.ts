@@ -31,6 +31,7 @@ import { RequestStates } from './sessions/request-state.ts';
 import { SessionIds } from './sessions/session-id.ts';
 import { SessionStore } from './sessions/store.ts';
 import { ToolGates } from './sessions/tool-gates.ts';
+import { ToolTables } from './sessions/tool-table.ts';
 import { Relay } from './shard/relay.ts';
 import { Roster } from './shard/roster.ts';
 import { createTasks } from './tasks.ts';
@@ -98,6 +99,7 @@ export async function runWorker(
     const modern = new ModernFace({
       pool,
       gates,
+      tables: new ToolTables(),
       states: new RequestStates(sessionSecret),
       deadlines,
       worker: fleet.id,

@@ -57,6 +57,20 @@ export class HeaderList {
     return undefined;
   }
 
+  /** All of a family, by name; undefined when there are none. One that was sent twice has both values. */
+  startingWith(prefix: string): Record<string, string> | undefined {
+    const others = this.#others;
+    if (others === undefined) return undefined;
+    let found: Record<string, string> | undefined;
+    for (let i = 0; i < others.length; i += 2) {
+      const [name = '', value = ''] = [others[i], others[i + 1]];
+      if (!name.startsWith(prefix)) continue;
+      found ??= {};
+      found[name] = Object.hasOwn(found, name) ? `${found[name]}, ${value}` : value;
+    }
+    return found;
+  }
+
   /**
    * A field that was sent more than once and must not be: two of them would mean one thing to a proxy before us and
    * another to us.

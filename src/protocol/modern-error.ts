@@ -3,6 +3,7 @@
  * meaning, or took away, are translated.
  */
 import { RPC } from '../errors.ts';
+import type { Message } from './message.ts';
 
 interface RpcError {
   readonly code: number;
@@ -17,13 +18,21 @@ export interface ModernError {
 
 const RESOURCE_NOT_FOUND = -32002;
 
-/** `target` is what the request was about: the URI of a resource. */
-export function modernError(parsed: Record<string, unknown>, target: string | undefined): ModernError {
+/** `request` is what the server answered. */
+export function modernError(
+  parsed: Record<string, unknown>,
+  { method, target }: Pick<Message, 'method' | 'target'>,
+): ModernError {
   const code = typeof parsed['code'] === 'number' ? parsed['code'] : RPC.internal;
   const message = String(parsed['message'] ?? '');
   const data = parsed['data'];
   if (code === RPC.methodNotFound) return { status: 404, error: { code, message } };
-  if (code === RESOURCE_NOT_FOUND) {
+  const isNotFound =
+    code === RPC.invalidParams &&
+    method === 'resources/read' &&
+    data === undefined &&
+    /not found/i.test(message);
+  if (code === RESOURCE_NOT_FOUND || isNotFound) {
     return { status: 200, error: { code: RPC.invalidParams, message, data: { uri: target } } };
   }
   // Reserved for the protocol itself: a server's own use of them would be taken for something else.

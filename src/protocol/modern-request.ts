@@ -117,14 +117,13 @@ function checkNames(message: Message, params: Record<string, unknown>, headers: 
   }
 }
 
-const BASE64_FORM = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+const BASE64_FORM = /^=\?base64\?(.*)\?=$/;
 
 /** A header value as text; undefined when its base64 form is not canonical or not UTF-8. */
 export function decodeHeader(raw: string): string | undefined {
   const value = raw.trim();
-  if (!value.startsWith('=?base64?')) return value;
   const encoded = BASE64_FORM.exec(value)?.[1];
-  if (encoded === undefined) return undefined;
+  if (encoded === undefined) return value;
   const bytes = Buffer.from(encoded, 'base64');
   if (bytes.toString('base64') !== encoded) return undefined;
   try {

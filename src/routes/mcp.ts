@@ -6,6 +6,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Gate } from '../http/gate.ts';
 import type { Principal } from '../http/principal.ts';
 import { RPC_WITHOUT_ID } from '../http/send-error.ts';
+import { PARAM_PREFIX } from '../protocol/param-headers.ts';
 import { isModernVersion } from '../protocol/versions.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
 import { admit, readAdmitted, whenKnown } from './admission.ts';
@@ -44,6 +45,7 @@ export function createMcpRoute({ settings, gate, dispatch, streamOpened }: McpRo
         version,
         mcpMethod: headers.get('mcp-method'),
         mcpName: headers.get('mcp-name'),
+        mcpParams: isModern ? headers.startingWith(PARAM_PREFIX) : undefined,
         streams: accepted.sse,
       });
       if (method === 'POST') {

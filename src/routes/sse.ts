@@ -172,6 +172,7 @@ class SseStream {
       version: undefined,
       mcpMethod: undefined,
       mcpName: undefined,
+      mcpParams: undefined,
       streams: true,
     };
   }

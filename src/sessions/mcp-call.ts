@@ -13,6 +13,8 @@ export interface McpCall {
   /** The headers `Mcp-Method` and `Mcp-Name`, which clients of 2026-07-28 send. */
   readonly mcpMethod: string | undefined;
   readonly mcpName: string | undefined;
+  /** The headers `Mcp-Param-*`, by their names in lower case. */
+  readonly mcpParams: Readonly<Record<string, string>> | undefined;
   /** Whether the client takes SSE in answer to this request. */
   readonly streams: boolean;
 }

@@ -12,7 +12,7 @@ import type { Asker } from '../upstream/connection.ts';
 import type { Delivery } from './delivery.ts';
 
 export function deliverModernError(request: Message, answer: Message, delivery: Delivery): void {
-  const { status, error } = modernError(parsePayload(answer), request.target);
+  const { status, error } = modernError(parsePayload(answer), request);
   delivery.answerWith(status, `{"jsonrpc":"2.0","id":${request.id},"error":${JSON.stringify(error)}}`);
 }
 

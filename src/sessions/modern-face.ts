@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Deadlines } from '../deadline.ts';
 import { asBridgeError, BridgeError } from '../errors.ts';
 import { NO_HEADERS, type Reply } from '../http/reply.ts';
+import type { Child } from '../pool/child.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { ServerPool } from '../pool/server-pool.ts';
@@ -13,6 +14,7 @@ import type { Message } from '../protocol/message.ts';
 import { withRequestState } from '../protocol/modern-envelope.ts';
 import { checkModernRequest, type ModernRequest } from '../protocol/modern-request.ts';
 import { discoverResult } from '../protocol/modern-result.ts';
+import { checkParamHeaders } from '../protocol/param-headers.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import { AskingCall, invalidState } from './asking-call.ts';
 import { CarriedRequest } from './carried-request.ts';
@@ -28,10 +30,12 @@ import {
   type RequestStates,
 } from './request-state.ts';
 import type { ToolGates } from './tool-gates.ts';
+import type { ToolFacts, ToolTables } from './tool-table.ts';
 
 export interface ModernFaceDeps {
   readonly pool: Pool;
   readonly gates: ToolGates;
+  readonly tables: ToolTables;
   readonly states: RequestStates;
   readonly deadlines: Deadlines;
   /** This worker's id: whom a retry has to reach. */
@@ -145,23 +149,52 @@ export class ModernFace {
     }
     const forwarded = new ModernClientRequest(message, delivery, tools);
     const child = scope.acquire();
-    if (!(child instanceof Promise)) {
-      forwarded.sendTo(child);
-      return undefined;
-    }
-    return child.then((started) => {
-      // Nobody knew before it refused `initialize`.
-      if (started.era === 'modern') this.#carried(asked).sendTo(started);
-      else forwarded.sendTo(started);
-    });
+    if (!(child instanceof Promise)) return this.#send(asked, child, forwarded);
+    // Nobody knew of a modern one before it refused `initialize`.
+    return child.then((started) =>
+      this.#send(asked, started, started.era === 'modern' ? this.#carried(asked) : forwarded),
+    );
   }
 
   /** To a child of the modern era that several clients use. */
   #carry(asked: Asked): Promise<void> | undefined {
     const request = this.#carried(asked);
     const child = scopeOf(asked, true).acquire();
-    if (child instanceof Promise) return child.then((started) => request.sendTo(started));
-    request.sendTo(child);
+    if (child instanceof Promise) return child.then((started) => this.#send(asked, started, request));
+    return this.#send(asked, child, request);
+  }
+
+  /** Sends a request whose headers repeat its arguments where the tool wants it. */
+  #send(
+    asked: Asked,
+    child: Child,
+    request: CarriedRequest | ModernClientRequest,
+  ): Promise<void> | undefined {
+    try {
+      const checked = this.#checkParams(asked, child);
+      if (checked === undefined) request.sendTo(child);
+      return checked?.then(
+        () => request.sendTo(child),
+        (error: unknown) => request.failed(asBridgeError(error)),
+      );
+    } catch (error) {
+      request.failed(asBridgeError(error));
+      return undefined;
+    }
+  }
+
+  /** Throws, or rejects with, `header_mismatch`. */
+  #checkParams(asked: Asked, child: Child): Promise<void> | undefined {
+    const { call, message, request } = asked;
+    if (message.method !== 'tools/call' || message.target === undefined) return undefined;
+    const table = this.#deps.tables.of(scopeOf(asked, child.era === 'modern'));
+    const check = (tool: ToolFacts | undefined): void => {
+      if (tool !== undefined)
+        checkParamHeaders(tool.headers, request.params['arguments'], call.mcpParams ?? {});
+    };
+    const tool = table.find(child, message.target);
+    if (tool instanceof Promise) return tool.then(check);
+    check(tool);
     return undefined;
   }
 
@@ -176,7 +209,11 @@ export class ModernFace {
       },
       closed: () => undefined,
     };
-    this.#carried(asked, () => pool.giveBack(key, child)).sendTo(child);
+    await this.#send(
+      asked,
+      child,
+      this.#carried(asked, () => pool.giveBack(key, child)),
+    );
   }
 
   #carried({ call, message, request, delivery, tools }: Asked, over?: () => void): CarriedRequest {
@@ -220,12 +257,19 @@ export class ModernFace {
     const { principal, server } = call;
     const key = JSON.stringify([principal.key, request.capabilities]);
     const child = await pool.borrow(key, request.capabilities, NOBODY_YET);
+    const giveBack = (): void => pool.giveBack(key, child);
     if (child.era === 'modern') {
-      this.#carried(asked, () => pool.giveBack(key, child)).sendTo(child);
+      await this.#send(asked, child, this.#carried(asked, giveBack));
       return;
     }
-    if (request.logLevel !== undefined && child.facts?.capabilities['logging'] !== undefined) {
-      await child.ask('logging/setLevel', { level: request.logLevel });
+    try {
+      await this.#checkParams(asked, child);
+      if (request.logLevel !== undefined && child.facts?.capabilities['logging'] !== undefined) {
+        await child.ask('logging/setLevel', { level: request.logLevel });
+      }
+    } catch (error) {
+      giveBack();
+      throw error;
     }
     const { worker, states, deadlines, parkMs, wallClock = Date.now } = this.#deps;
     const digest = callDigest(message.method, request.params);
@@ -246,7 +290,7 @@ export class ModernFace {
       over: (over) => {
         this.#parked.delete(id);
         deadlines.cancel(over);
-        pool.giveBack(key, child);
+        giveBack();
       },
     });
     asking.start(message, delivery);

@@ -23,11 +23,14 @@ const STOP_MS = 15_000;
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const BRIDGE = process.env['MCP_BRIDGE_DIST'] ?? here('../../dist/index.js');
 
-/** The bridge of `npm run build`, two workers, a child per session. */
+/**
+ * The bridge of `npm run build`, two workers, a child per session. With a spare each: some scenarios do not wait for
+ * a server to start.
+ */
 export async function startBridge(server: Era): Promise<Target> {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-bridge-conformance-'));
   const config = join(folder, 'mcp-servers.json');
-  const definition = { command: process.execPath, args: [here(`./${server}-server.mjs`)] };
+  const definition = { command: process.execPath, args: [here(`./${server}-server.mjs`)], prewarm: 4 };
   await writeFile(config, JSON.stringify({ servers: { [server]: definition } }));
   const port = await freePort();
   const token = randomBytes(16).toString('hex');
