@@ -40,6 +40,8 @@ import { childEnvironment } from './upstream/child-environment.ts';
 
 const HEARTBEAT_MS = 2_000;
 const DRAIN_CHECK_MS = 25;
+/** For the last answers to leave their sockets. */
+const LAST_ANSWERS_MS = 50;
 /**
  * A rolling drain goes on until no request has come for so long: each kept-alive connection in use gets an answer
  * that closes it, and none is cut while its next request is on the way.
@@ -106,8 +108,8 @@ export async function runWorker(
       parkMs: settings.sessionTtlMs,
     });
     const face = new Face({ tasks, legacy, modern });
-    const dispatch = createDispatch({ pool, face, modern, relay, placement });
     const isDraining = (): boolean => traffic.draining;
+    const dispatch = createDispatch({ pool, face, modern, relay, placement, isDraining });
     const router = createRouter({
       gate,
       context: traffic.context,
@@ -143,8 +145,10 @@ export async function runWorker(
       modern.close();
       await store.close();
       await pool.close();
-      listener.close();
+      // Calls that other workers have in hand are answered now, while their clients can still be reached.
       await relay.close();
+      await pause(LAST_ANSWERS_MS);
+      listener.close();
       await tasks.close();
       deadlines.close();
       metrics.close();

@@ -21,6 +21,8 @@ export interface DispatchDeps {
   readonly modern: ModernFace;
   readonly relay: Relay;
   readonly placement: Placement;
+  /** This worker ends: what it still waits for from others is not coming any more. */
+  readonly isDraining: () => boolean;
 }
 
 /** Answers through `reply`; may throw `unknown_server`. A large body is given away (see Tasks). */
@@ -65,12 +67,12 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   const lost = (call: McpCall, body: string | Uint8Array, reply: Reply, served: boolean): void => {
     // As long as nothing was done yet, any worker will do: only a session that was in the dead process is not found.
     if (!served) face.serve(call, body, reply);
-    else {
-      sendError(
-        reply,
-        new BridgeError('worker_died', 'The worker that had this call in hand died.'),
-        RPC_WITHOUT_ID,
-      );
+    else if (deps.isDraining()) {
+      const sentence = 'The worker that carried this call ended before there was an answer.';
+      sendError(reply, new BridgeError('draining', sentence), RPC_WITHOUT_ID);
+    } else {
+      const sentence = 'The worker that had this call in hand died.';
+      sendError(reply, new BridgeError('worker_died', sentence), RPC_WITHOUT_ID);
     }
   };
 
