@@ -97,11 +97,12 @@ export async function runWorker(
     const placement = createPlacement(roster, fleet.id);
     const ids = new SessionIds(fleet.id, sessionSecret);
     const gates = new ToolGates();
-    const legacy = new LegacyFace({ pool, store, ids, gates });
+    const tables = new ToolTables();
+    const legacy = new LegacyFace({ pool, store, ids, gates, tables });
     const modern = new ModernFace({
       pool,
       gates,
-      tables: new ToolTables(),
+      tables,
       states: new RequestStates(sessionSecret),
       deadlines,
       worker: fleet.id,

@@ -7,8 +7,9 @@ import { JSON_HEADERS, type Reply } from '../http/reply.ts';
 import { sendError } from '../http/send-error.ts';
 import type { Child } from '../pool/child.ts';
 import { type Message, parsePayload, payloadOf } from '../protocol/message.ts';
+import { enveloped, NO_CAPABILITIES } from '../protocol/modern-envelope.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
-import type { Asker, Connection } from '../upstream/connection.ts';
+import type { Asker } from '../upstream/connection.ts';
 
 export interface BridgeRequestOptions {
   readonly message: Message;
@@ -45,7 +46,7 @@ export class BridgeRequest implements Asker {
     const { method } = this.#message;
     if (method === 'ping') this.#reply.send(200, JSON_HEADERS, '{}');
     else if (method === 'initialize') this.#reply.send(200, JSON_HEADERS, JSON.stringify(child.facts));
-    else this.#send(child.connection);
+    else this.#send(child);
   }
 
   answered(answer: Message): void {
@@ -66,9 +67,10 @@ export class BridgeRequest implements Asker {
     sendError(this.#reply, error, 'http');
   }
 
-  #send(connection: Connection): void {
+  #send({ connection, era }: Child): void {
     try {
-      const id = connection.request(this.#message, this);
+      const message = era === 'modern' ? enveloped(this.#message, NO_CAPABILITIES) : this.#message;
+      const id = connection.request(message, this);
       // Nobody can fetch the answer later.
       this.#reply.onAbort(() => connection.cancel(id, 'the client disconnected'));
     } catch (error) {

@@ -11,6 +11,8 @@ import type { Delivery } from './delivery.ts';
 export class ClientRequest implements Asker {
   readonly message: Message;
   readonly delivery: Delivery;
+  /** Set by whoever sends it in another form than its own: the client wants no answer any more. */
+  cancelled: ((reason: string) => void) | undefined;
   readonly #tools: ToolGate;
   readonly #done: ((request: ClientRequest) => void) | undefined;
   #connection: Connection | undefined;
@@ -77,6 +79,7 @@ export class ClientRequest implements Asker {
   cancel(reason: string): void {
     if (!this.#finish()) return;
     this.#connection?.cancel(this.#upstreamId, reason);
+    this.cancelled?.(reason);
     this.delivery.skip();
   }
 

@@ -21,12 +21,14 @@ import type { Session } from './session.ts';
 import type { SessionIds } from './session-id.ts';
 import { goesOn, type SessionStore } from './store.ts';
 import type { ToolGates } from './tool-gates.ts';
+import type { ToolTables } from './tool-table.ts';
 
 export interface LegacyFaceDeps {
   readonly pool: Pool;
   readonly store: SessionStore;
   readonly ids: SessionIds;
   readonly gates: ToolGates;
+  readonly tables: ToolTables;
 }
 
 /** The last revision whose clients may send several messages in one body. */

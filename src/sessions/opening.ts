@@ -5,12 +5,13 @@
  * MCP lifecycle, "Initialization", "Version Negotiation".
  */
 import { asBridgeError, BridgeError } from '../errors.ts';
-import type { Child, ChildOwner } from '../pool/child.ts';
+import type { Child, ChildOwner, ServerFacts } from '../pool/child.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { ServerPool } from '../pool/server-pool.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
+import { refusesLegacy } from '../protocol/modern-envelope.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
-import { LATEST_LEGACY, LEGACY_VERSIONS } from '../protocol/versions.ts';
+import { LATEST_LEGACY, LATEST_MODERN, LEGACY_VERSIONS } from '../protocol/versions.ts';
 import { ClientRequest } from './client-request.ts';
 import type { Delivery } from './delivery.ts';
 import { OwnSession } from './own-session.ts';
@@ -18,10 +19,13 @@ import { PooledSession } from './pooled-session.ts';
 import type { Session } from './session.ts';
 import type { SessionIds } from './session-id.ts';
 import type { SessionStore } from './store.ts';
+import type { ToolTables } from './tool-table.ts';
+import { TranslatedSession } from './translated-session.ts';
 
 export interface OpeningDeps {
   readonly store: SessionStore;
   readonly ids: SessionIds;
+  readonly tables: ToolTables;
 }
 
 export interface Opening {
@@ -46,6 +50,7 @@ export interface Target {
 interface ClientFacts {
   readonly protocolVersion: string;
   readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly clientInfo: unknown;
 }
 
 /** Answers through `opening.delivery`, whatever happens; never rejects. */
@@ -75,7 +80,11 @@ async function openPooled(
 ): Promise<void> {
   const { message, delivery, principal } = opening;
   const server = await scope.facts();
-  const version = LEGACY_VERSIONS.includes(client.protocolVersion) ? client.protocolVersion : LATEST_LEGACY;
+  if (server.protocolVersion === LATEST_MODERN) {
+    openTranslated(opening, client, { server, scope, isOwn: false, name: pool.server.name }, deps);
+    return;
+  }
+  const version = negotiate(client);
   const name = pool.server.name;
   const id =
     pool.server.isolation === 'shared'
@@ -88,18 +97,80 @@ async function openPooled(
   delivery.answer(`{"jsonrpc":"2.0","id":${message.id},"result":${result}}`);
 }
 
+interface ModernServer {
+  readonly server: ServerFacts;
+  readonly scope: Scope;
+  readonly isOwn: boolean;
+  /** As configured. */
+  readonly name: string;
+}
+
+/** A session with a server that knows none: what `server/discover` told is the answer. */
+function openTranslated(
+  { message, delivery, principal }: Opening,
+  client: ClientFacts,
+  { server, scope, isOwn, name }: ModernServer,
+  { store, ids, tables }: OpeningDeps,
+): void {
+  const version = negotiate(client);
+  const { extensions: _extensions, ...serverCapabilities } = server.capabilities;
+  const { tasks: _tasks, ...capabilities } = client.capabilities;
+  const session = new TranslatedSession(
+    { id: ids.mint(), server: name, principal, version },
+    {
+      scope,
+      isOwn,
+      tools: tables.of(scope),
+      capabilities,
+      clientInfo: client.clientInfo,
+      serverCapabilities,
+    },
+  );
+  adopt(session, delivery, store);
+  const { serverInfo = { name, version: 'unknown' }, instructions } = server;
+  const result = JSON.stringify({
+    protocolVersion: version,
+    capabilities: serverCapabilities,
+    serverInfo,
+    instructions,
+  });
+  delivery.answer(`{"jsonrpc":"2.0","id":${message.id},"result":${result}}`);
+}
+
+/** A server of the modern era, found out now or before, and children of it for this session alone. */
+async function openOwnTranslated(
+  opening: Opening,
+  client: ClientFacts,
+  pool: ServerPool,
+  deps: OpeningDeps,
+): Promise<void> {
+  const scope = pool.ownScope();
+  try {
+    const server = await scope.facts();
+    openTranslated(opening, client, { server, scope, isOwn: true, name: pool.server.name }, deps);
+  } catch (error) {
+    void scope.close();
+    throw error;
+  }
+}
+
 async function openOwn(
   opening: Opening,
   client: ClientFacts,
   pool: ServerPool,
   deps: OpeningDeps,
 ): Promise<void> {
+  if (pool.isModernOnly) return openOwnTranslated(opening, client, pool, deps);
   const { message, delivery, principal, tools } = opening;
   const child = await pool.lease(BEFORE_THE_SESSION);
   const answer = await forward(message, child).catch((error: BridgeError) => {
     pool.notStarted(child, error);
     throw error;
   });
+  if (refusesLegacy(answer)) {
+    pool.refusedLegacy(child);
+    return openOwnTranslated(opening, client, pool, deps);
+  }
   const negotiated = answer.kind === 'result' ? parsePayload(answer)['protocolVersion'] : undefined;
   const request = new ClientRequest(message, delivery, tools);
   if (typeof negotiated !== 'string') {
@@ -144,8 +215,12 @@ function adopt(session: Session, delivery: Delivery, store: SessionStore): void 
   if (delivery.reply.state === 'done') void store.end(session, 'abandoned');
 }
 
+/** MCP lifecycle, "Version Negotiation". */
+const negotiate = ({ protocolVersion }: ClientFacts): string =>
+  LEGACY_VERSIONS.includes(protocolVersion) ? protocolVersion : LATEST_LEGACY;
+
 function clientFacts(message: Message): ClientFacts {
-  const { protocolVersion, capabilities } = parsePayload(message);
+  const { protocolVersion, capabilities, clientInfo } = parsePayload(message);
   if (typeof protocolVersion !== 'string') {
     throw new BridgeError(
       'invalid_params',
@@ -158,7 +233,7 @@ function clientFacts(message: Message): ClientFacts {
       `"initialize" needs "capabilities", an object; found ${JSON.stringify(capabilities)}.`,
     );
   }
-  return { protocolVersion, capabilities: capabilities as Record<string, unknown> };
+  return { protocolVersion, capabilities: capabilities as Record<string, unknown>, clientInfo };
 }
 
 /** Until a session exists the server has nobody to talk to; the end of its child is told by the request itself. */

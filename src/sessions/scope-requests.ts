@@ -2,12 +2,15 @@
  * Requests to children that several clients share: sent at once when a child is ready, else when it has started.
  */
 import { asBridgeError, BridgeError } from '../errors.ts';
+import type { Child } from '../pool/child.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { Message } from '../protocol/message.ts';
 import { needsOwnChild, needsSession } from '../protocol/methods.ts';
+import { NO_CAPABILITIES } from '../protocol/modern-envelope.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import { ClientRequest } from './client-request.ts';
 import type { Delivery } from './delivery.ts';
+import { TranslatedCall } from './translated-call.ts';
 
 /** Never throws: what goes wrong is delivered as the request's answer. */
 export function askScope(scope: Scope, request: ClientRequest): void {
@@ -25,12 +28,18 @@ export function askScope(scope: Scope, request: ClientRequest): void {
   const child = scope.acquire();
   if (child instanceof Promise) {
     child.then(
-      ({ connection }) => request.sendTo(connection),
+      (started) => sendTo(started, request),
       (error: unknown) => request.failed(asBridgeError(error)),
     );
   } else {
-    request.sendTo(child.connection);
+    sendTo(child, request);
   }
+}
+
+/** A server that refuses the handshake of this client's era is spoken to in its own. */
+function sendTo(child: Child, request: ClientRequest): void {
+  if (child.era === 'legacy') request.sendTo(child.connection);
+  else new TranslatedCall({ request, child, envelope: NO_CAPABILITIES }).start();
 }
 
 /** A message of a POST without a session. Only requests have an effect. */

@@ -5,6 +5,7 @@
 import { now } from '../deadline.ts';
 import type { Child } from '../pool/child.ts';
 import type { Scope } from '../pool/scope.ts';
+import { isWrapped } from '../protocol/legacy-result.ts';
 import { parsePayload } from '../protocol/message.ts';
 import { type ParamHeader, paramHeaders } from '../protocol/param-headers.ts';
 
@@ -85,9 +86,3 @@ async function listTools(child: Child): Promise<Tools> {
 function factsOf(tool: { readonly inputSchema?: unknown; readonly outputSchema?: unknown }): ToolFacts {
   return { headers: paramHeaders(tool.inputSchema), isWrapped: isWrapped(tool.outputSchema) };
 }
-
-/** The legacy revisions want an output schema of the type `object`. */
-export const isWrapped = (outputSchema: unknown): boolean =>
-  typeof outputSchema === 'object' &&
-  outputSchema !== null &&
-  (outputSchema as Record<string, unknown>)['type'] !== 'object';
