@@ -8,9 +8,9 @@ import { Deadlines, type Expirable } from '../src/deadline.ts';
 import { BridgeError } from '../src/errors.ts';
 import { readBody } from '../src/http/body.ts';
 import type { Listener } from '../src/http/engine.ts';
-import { Exchange, MAX_UNREAD_BYTES, requestIds } from '../src/http/exchange.ts';
+import { Exchange, requestIds } from '../src/http/exchange.ts';
 import { createGate } from '../src/http/gate.ts';
-import { JSON_HEADERS, SSE_HEADERS, TEXT_HEADERS } from '../src/http/reply.ts';
+import { JSON_HEADERS, MAX_BUFFERED_BYTES, SSE_HEADERS, TEXT_HEADERS } from '../src/http/reply.ts';
 import { selectEngine } from '../src/http/select-engine.ts';
 import { RPC_WITHOUT_ID, sendError } from '../src/http/send-error.ts';
 import { sseEvent } from '../src/http/sse.ts';
@@ -507,7 +507,7 @@ for (const engineName of ['uws', 'node'] as const) {
       });
       exchange.open(200, SSE_HEADERS);
       const megabyte = 'z'.repeat(1024 * 1024);
-      while (exchange.state === 'streaming' && written < 10 * MAX_UNREAD_BYTES) {
+      while (exchange.state === 'streaming' && written < 10 * MAX_BUFFERED_BYTES) {
         exchange.write(megabyte);
         written += megabyte.length;
       }
@@ -518,7 +518,7 @@ for (const engineName of ['uws', 'node'] as const) {
     await client.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
     assert.deepEqual(await finished, { path: '/', status: 200 });
     assert.ok(aborted);
-    assert.ok(written < 3 * MAX_UNREAD_BYTES, `${written} bytes were taken in`);
+    assert.ok(written < 3 * MAX_BUFFERED_BYTES, `${written} bytes were taken in`);
     client.socket.resume();
     await client.closed;
   });

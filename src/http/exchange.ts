@@ -7,11 +7,8 @@ import type { Deadlines } from '../deadline.ts';
 import { now } from '../deadline.ts';
 import { joinChunks } from './chunks.ts';
 import type { Chunk, HeaderPairs, RawRequest, RawResponse } from './engine.ts';
-import { NO_HEADERS, type Reply } from './reply.ts';
+import { MAX_BUFFERED_BYTES, NO_HEADERS, type Reply } from './reply.ts';
 import { SSE_COMMENT } from './sse.ts';
-
-/** A reader for whom more than this is waiting is cut off. */
-export const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
 /** Seen by the observer when the client went away before the answer began; never sent. */
 export const CLIENT_GONE_STATUS = 499;
@@ -123,7 +120,7 @@ export class Exchange implements Reply {
     if (typeof chunk === 'string' || chunk instanceof Uint8Array) this.#response.write(chunk);
     else if (chunk.every((part) => typeof part === 'string')) this.#response.write(joinChunks(chunk));
     else for (const part of chunk) this.#response.write(part);
-    if (this.#response.buffered > MAX_UNREAD_BYTES) this.cut();
+    if (this.#response.buffered > MAX_BUFFERED_BYTES) this.cut();
   }
 
   end(): void {
