@@ -50,7 +50,7 @@ export interface Bridge {
 export const ENTRY = resolve(process.env['MCP_BRIDGE_DIST'] ?? 'dist/index.js');
 export const TEST_TOKEN = 'token-of-the-test-0123456789';
 
-/** Starts a bridge and waits until `GET /ready` answers 200. Rejects with its output when it ends before. */
+/** Starts a bridge and waits until all its workers take traffic. Rejects with its output when it ends before. */
 export async function startBridge(t: TestContext, options: BridgeOptions): Promise<Bridge> {
   const dir = mkdtempSync(join(tmpdir(), 'bridge-test-'));
   const port = await freePort();
@@ -60,6 +60,7 @@ export async function startBridge(t: TestContext, options: BridgeOptions): Promi
     typeof config === 'string' ? config : JSON.stringify(config, undefined, 2),
   );
   const runtimeDir = join(dir, 'run');
+  const workers = Number(options.env?.['WORKERS'] ?? options.workers ?? 2);
   // First, because what is registered first runs first: the processes must be gone before their folder.
   const running = run(t, [ENTRY, ...(options.args ?? [])], {
     cwd: dir,
@@ -68,7 +69,7 @@ export async function startBridge(t: TestContext, options: BridgeOptions): Promi
       PORT: `${port}`,
       HOST: '127.0.0.1',
       ACCESS_TOKEN: TEST_TOKEN,
-      WORKERS: `${options.workers ?? 2}`,
+      WORKERS: `${workers}`,
       RUNTIME_DIR: runtimeDir,
       LOG_LEVEL: 'DEBUG',
       DRAIN_TIMEOUT_MS: '2000',
@@ -80,7 +81,7 @@ export async function startBridge(t: TestContext, options: BridgeOptions): Promi
 
   const url = `http://127.0.0.1:${port}`;
   const outcome = await Promise.race([
-    until('GET /ready to answer 200', () => isReady(url)),
+    until('every worker to be ready', () => isReady(url, workers)),
     running.ended.then((code) => new Error(`the bridge ended with ${code} before it was ready`)),
   ]).catch((error: unknown) => error);
   if (outcome instanceof Error) {
@@ -106,11 +107,17 @@ export async function startBridge(t: TestContext, options: BridgeOptions): Promi
   };
 }
 
-async function isReady(url: string): Promise<boolean> {
+/** Asked in a row, because each worker has its own view of the others: one that joins late takes keys over. */
+const VIEWS = 4;
+
+async function isReady(url: string, workers: number): Promise<boolean> {
   try {
-    const response = await fetch(`${url}/ready`, { headers: { Connection: 'close' } });
-    await response.arrayBuffer();
-    return response.status === 200;
+    for (let i = 0; i < VIEWS; i++) {
+      const response = await fetch(`${url}/ready`, { headers: { Connection: 'close' } });
+      const body = (await response.json()) as { workers?: { ready?: number } };
+      if (response.status !== 200 || (body.workers?.ready ?? 0) < workers) return false;
+    }
+    return true;
   } catch {
     return false; // nobody listens yet
   }
