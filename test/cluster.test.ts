@@ -410,9 +410,9 @@ test('the death of a worker costs the sessions that it owned, and no other', {
   assert.ok(doomed.includes(Number(grandchild.content[0].text)));
 
   // Calls that the victim has in hand: for another worker's client, and for one of its own.
-  const endless = { jsonrpc: '2.0', ...toolCall(1, 'cancelable', { tag: 'endless' }) };
+  const endless = (worker: number) => toolCall(worker, 'cancelable', { tag: 'endless' });
   const pending = (session: Session, worker: number): Promise<Answer | Error> =>
-    callThrough(bridge, worker, session.server, { session: session.id, message: endless }).catch(
+    callThrough(bridge, worker, session.server, { session: session.id, message: endless(worker) }).catch(
       (error: Error) => error,
     );
   const relayed = [lost, resumed].map((session, i) => pending(session, survivors[i] ?? 0));

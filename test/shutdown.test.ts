@@ -1,0 +1,321 @@
+/**
+ * How a bridge ends, or does not begin: what is in flight finishes, nothing is left behind however it ends, and a
+ * start that cannot be says why in words.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type Bridge, ENTRY, startBridge } from './harness/bridge.ts';
+import { callThrough, openDoor } from './harness/door.ts';
+import { forEachEngine } from './harness/engines.ts';
+import { assertNoSession, assertRpcError } from './harness/expect.ts';
+import { cleanEnvironment, isAlive, run } from './harness/process.ts';
+import {
+  type Answer,
+  call,
+  callTool,
+  honest,
+  initialize,
+  type Json,
+  listen,
+  openStream,
+  send,
+} from './harness/rpc.ts';
+import { echo, everything, misbehave } from './harness/servers.ts';
+import { until } from './harness/until.ts';
+
+const LIMIT = { timeout: 60_000 };
+/** src/supervisor/rules.ts: two stop signals within half a second are one, since a terminal and npm both pass them on. */
+const SAME_SIGNAL_MS = 500;
+
+/** Servers that do not want to go: deaf to the end of stdin and to SIGTERM, and one with a child of its own. */
+const config = {
+  servers: {
+    own: echo(),
+    shared: { ...echo(), isolation: 'shared' },
+    stubborn: misbehave('stubborn'),
+    family: misbehave('grandchild'),
+  },
+};
+
+/** Starts one of each server, and returns every process below the primary, the grandchild with them. */
+async function crowd(bridge: Bridge): Promise<readonly number[]> {
+  for (const server of ['own', 'shared', 'stubborn']) await initialize(bridge, server);
+  const session = await initialize(bridge, 'family');
+  const { content } = await callTool(bridge, 'family', 'call', {}, { session });
+  const all = bridge.processes();
+  assert.ok(all.includes(Number(content[0].text)), 'the grandchild is among them');
+  assert.equal(all.length, 7, 'two workers, four servers and a grandchild');
+  return all;
+}
+
+const allGone = (pids: readonly number[]): Promise<true> =>
+  until('every process to be gone', () => !pids.some(isAlive));
+
+/**
+ * How a new connection is received: a status, or the code of the error that there was instead. Under node:http the
+ * primary accepts and hands on, and node:cluster keeps what it could hand to nobody, unanswered, until the process
+ * ends: who comes in the very moment in which the last worker stops listening is let go here after a second.
+ */
+const knock = (bridge: Bridge): Promise<number | string> =>
+  send(bridge, { path: '/ready', signal: AbortSignal.timeout(1_000) }).then(
+    ({ status }) => status,
+    ({ code }: NodeJS.ErrnoException) => String(code),
+  );
+
+const isTurnedAway = (received: number | string): boolean =>
+  received === 503 || received === 'ECONNREFUSED' || received === 'ECONNRESET';
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  forEachEngine(
+    `${signal} lets what is in flight finish, takes nothing new and leaves nothing behind`,
+    async (t, engine) => {
+      const bridge = await startBridge(t, { config, engine, env: { DRAIN_TIMEOUT_MS: '30000' } });
+      const processes = await crowd(bridge);
+      const session = await initialize(bridge, 'own', { capabilities: { sampling: {} } });
+      const all = [...processes, ...bridge.processes()];
+      const idle = await listen(bridge, 'own', { session });
+      assert.equal(idle.status, 200);
+
+      // It ends when the client says so: its server waits for an answer of the client.
+      const call = {
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'sample', arguments: { text: 'x' } },
+      };
+      const post = { method: 'POST', path: '/mcp/own', headers: honest(bridge, { session }) };
+      const inFlight = await openStream(bridge, { ...post, body: JSON.stringify(call) });
+      const question = await until('the question', () => inFlight.events[0]);
+      const door = await openDoor(bridge, () => true);
+      t.after(() => door.close());
+
+      process.kill(bridge.pid, signal);
+      await until('new connections to be turned away', async () => isTurnedAway(await knock(bridge)));
+      await idle.ended;
+      assert.deepEqual(inFlight.events, [question], 'the call is in flight still');
+
+      const message = {
+        jsonrpc: '2.0',
+        id: question.id,
+        result: { role: 'assistant', text: 'the last word' },
+      };
+      const taken = await door.send({ ...post, body: JSON.stringify(message) });
+      assert.equal(taken.status, 202, taken.text);
+      const answer = await until('the answer of the call', () => inFlight.events[1]);
+      assert.equal(answer.id, 1);
+      assert.match(answer.result.content[0].text, /the last word/);
+      await inFlight.ended;
+
+      assert.equal(await bridge.ended, 0);
+      assert.deepEqual(all.filter(isAlive), []);
+      await assertQuiet(bridge);
+    },
+  );
+}
+
+/** Nobody listens any more, and no process of this bridge runs. */
+async function assertQuiet(bridge: Bridge): Promise<void> {
+  assert.equal(await knock(bridge), 'ECONNREFUSED');
+}
+
+test('a slow call is answered during the drain', LIMIT, async (t) => {
+  const bridge = await startBridge(t, { config });
+  const session = await initialize(bridge, 'own');
+  const slow = callRaw(bridge, session, 'slow', { ms: 1_000 });
+  // The server answers in turn: what is answered after the call shows that the call is there.
+  await callTool(bridge, 'own', 'echo', { text: 'after' }, { session });
+  process.kill(bridge.pid, 'SIGTERM');
+  const answer = await slow;
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.body.result.content[0].text, 'slept 1000');
+  assert.equal(await bridge.ended, 0);
+});
+
+const callRaw = (bridge: Bridge, session: string, name: string, args: object): Promise<Answer> =>
+  call(bridge, 'own', 'tools/call', { name, arguments: args }, { session });
+
+forEachEngine('what does not finish by the deadline is told so, at whichever worker', async (t, engine) => {
+  const bridge = await startBridge(t, { config, engine, env: { DRAIN_TIMEOUT_MS: '500' } });
+  const session = await initialize(bridge, 'own');
+  const workers = bridge
+    .lines()
+    .flatMap(({ workerPid }) => (workerPid === undefined ? [] : [Number(workerPid)]));
+  assert.equal(workers.length, 2);
+  const endless = { name: 'cancelable', arguments: { tag: 'endless' } };
+  // One worker owns the session; the call that came to the other one has made a hop.
+  const calls = workers.map((worker, id) =>
+    callThrough(bridge, worker, 'own', { session, message: { id, method: 'tools/call', params: endless } }),
+  );
+  await until('both calls to be at the server', async () => {
+    const { structuredContent } = await callTool(bridge, 'own', 'cancelled', {}, { session });
+    return structuredContent.waiting.length === 2;
+  });
+  process.kill(bridge.pid, 'SIGTERM');
+  const answers = await Promise.all(calls);
+  // The session goes with its child; a client begins a new one after this.
+  const told = answers.filter(({ status }) => status === 404);
+  assert.ok(told.length > 0);
+  for (const answer of told) assertNoSession(answer);
+  // Whoever carried the call may end before the owner has told it so.
+  const draining = { status: 503, rpc: -32603, code: 'draining', says: /ended before there was an answer/ };
+  for (const answer of answers) if (!told.includes(answer)) assertRpcError(answer, draining);
+  assert.equal(await bridge.ended, 0);
+});
+
+test('a second signal stops at once, calls in flight or not', LIMIT, async (t) => {
+  const bridge = await startBridge(t, { config, env: { DRAIN_TIMEOUT_MS: '600000' } });
+  const processes = await crowd(bridge);
+  const session = await initialize(bridge, 'own');
+  const all = [...processes, ...bridge.processes()];
+  const endless = callRaw(bridge, session, 'cancelable', { tag: 'endless' }).catch((error: Error) => error);
+  await callTool(bridge, 'own', 'echo', { text: 'after' }, { session });
+  process.kill(bridge.pid, 'SIGTERM');
+  await bridge.printed(/stopping: workers finish what is in flight/);
+  await sleep(SAME_SIGNAL_MS + 100);
+  process.kill(bridge.pid, 'SIGTERM');
+  assert.equal(await bridge.ended, 0);
+  assert.ok((await endless) instanceof Error, 'the call was cut');
+  assert.deepEqual(all.filter(isAlive), []);
+});
+
+test('a killed primary takes its workers and every child with it', LIMIT, async (t) => {
+  const bridge = await startBridge(t, { config });
+  const processes = await crowd(bridge);
+  const stream = await listen(bridge, 'own', { session: await initialize(bridge, 'own') });
+  const all = [...new Set([...processes, ...bridge.processes()])];
+  process.kill(bridge.pid, 'SIGKILL');
+  assert.equal(await bridge.ended, 'SIGKILL');
+  await stream.ended;
+  await allGone(all);
+  await assertQuiet(bridge);
+});
+
+test('port and folder of a killed bridge are free for the next one', LIMIT, async (t) => {
+  const bridge = await startBridge(t, { config: { servers: { own: echo() } } });
+  process.kill(bridge.pid, 'SIGKILL');
+  const next = startAgain(t, bridge);
+  await next.printed(/MCP Bridge on /);
+  assert.equal((await send(bridge, { path: '/ready' })).status, 200);
+});
+
+/** Another bridge with folder, port and environment of this one. */
+function startAgain(t: TestContext, bridge: Bridge, env: Record<string, string> = {}) {
+  return run(t, [ENTRY], {
+    cwd: bridge.dir,
+    env: {
+      NODE_ENV: 'test',
+      PORT: `${bridge.port}`,
+      WORKERS: '1',
+      ACCESS_TOKEN: bridge.token,
+      RUNTIME_DIR: bridge.runtimeDir,
+      ...env,
+    },
+  });
+}
+
+test(
+  'a second bridge on the same port ends with 1, names the place, and disturbs nobody',
+  LIMIT,
+  async (t) => {
+    const bridge = await startBridge(t, { config: { servers: { own: echo() } } });
+    const session = await initialize(bridge, 'own');
+    const place = `127.0.0.1:${bridge.port} is taken:`;
+    for (const [env, who] of [
+      [{}, `another bridge runs there (pid ${bridge.pid})`],
+      [{ RUNTIME_DIR: join(bridge.dir, 'elsewhere') }, 'another program listens there'],
+    ] as const) {
+      const second = startAgain(t, bridge, env);
+      assert.equal(await second.ended, 1);
+      assert.equal(second.stderr(), `${place} ${who}. Stop it, or choose another PORT.\n`);
+    }
+    const { content } = await callTool(bridge, 'own', 'echo', { text: 'undisturbed' }, { session });
+    assert.equal(content[0].text, 'undisturbed');
+    assert.equal(await bridge.stop(), 0);
+  },
+);
+
+test('a port that another program holds is named too', LIMIT, async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  const { port } = other.address() as AddressInfo;
+  const bridge = run(t, [ENTRY, '--', process.execPath, '-e', ''], {
+    env: { PORT: `${port}`, ACCESS_TOKEN: 'token-of-the-test-0123456789' },
+  });
+  assert.equal(await bridge.ended, 1);
+  assert.match(
+    bridge.stderr(),
+    new RegExp(`^127\\.0\\.0\\.1:${port} is taken: .*Stop it, or choose another PORT\\.\\n$`),
+  );
+});
+
+test('a bad configuration ends with 78 and one line for every fault', LIMIT, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'bridge-faults-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = [
+    'servers:',
+    '  one:',
+    '    comand: node',
+    '  two:',
+    '    command: node',
+    '    isolation: privat',
+    '',
+  ];
+  writeFileSync(join(dir, 'mcp-servers.yaml'), file.join('\n'));
+  const env = { NODE_ENV: 'production', PORT: '70000', WORKERS: 'many', LOG_LEVEL: 'loud' };
+  for (const args of [[ENTRY], [ENTRY, '--check']]) {
+    const bridge = run(t, args, { cwd: dir, env });
+    assert.equal(await bridge.ended, 78);
+    assert.equal(bridge.stdout(), '');
+    const lines = bridge.stderr().trimEnd().split('\n');
+    for (const fault of [
+      /^environment PORT: found "70000"; allowed: /,
+      /^environment WORKERS: found "many"; allowed: /,
+      /^environment LOG_LEVEL: found "loud"; allowed: /,
+      /^environment ACCESS_TOKEN: found nothing; production demands /,
+      /^mcp-servers\.yaml:3:5 servers\.one\.comand: unknown key; did you mean "command"\?/,
+      /^mcp-servers\.yaml:6:\d+ servers\.two\.isolation: found "privat"; allowed: session/,
+    ]) {
+      assert.equal(lines.filter((line) => fault.test(line)).length, 1, `${fault} in\n${bridge.stderr()}`);
+    }
+    for (const line of lines) assert.match(line, /^(environment|mcp-servers\.yaml:\d+:\d+) \S+: .+; .+/);
+  }
+});
+
+const several = 'access-token-of-today-0123456789,the-next-access-token-0123456789';
+
+for (const [whose, token] of [
+  ['a generated token', ''],
+  ['a token of the environment', 'token-of-the-test-0123456789'],
+  ['tokens in rotation', several],
+] as const) {
+  test(`the curl of the banner works as printed, with ${whose}`, LIMIT, async (t) => {
+    const bridge = await startBridge(t, {
+      workers: 1,
+      config: { servers: { off: { ...echo(), disabled: true }, everything } },
+      env: { ACCESS_TOKEN: token },
+    });
+    const [line] = await bridge.printed(/^curl .+$/m);
+    if (token !== '')
+      assert.ok(!bridge.stdout().includes(token.slice(0, 20)), 'no configured token is shown');
+    assert.deepEqual(await pasted(line, { ACCESS_TOKEN: token }), {
+      content: [{ type: 'text', text: 'Echo: hello' }],
+    });
+  });
+}
+
+/** What a shell makes of the line: its output, parsed. */
+async function pasted(line: string, env: Record<string, string>): Promise<Json> {
+  const { stdout } = await promisify(execFile)('sh', ['-c', line], {
+    env: { ...cleanEnvironment(), ...env },
+  });
+  return JSON.parse(stdout);
+}
