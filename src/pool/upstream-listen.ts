@@ -8,6 +8,7 @@
  * MCP 2026-07-28, "Subscriptions".
  */
 import { pause } from '../deadline.ts';
+import { RPC } from '../errors.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
 import { envelopeOf, NO_CAPABILITIES } from '../protocol/modern-envelope.ts';
 import { SUBSCRIPTION_KEY } from '../protocol/modern-keys.ts';
@@ -16,7 +17,7 @@ import type { Child } from './child.ts';
 
 /** How long those who subscribe wait for a server that does not acknowledge. */
 const PATIENCE_MS = 2_000;
-/** A server that ended the listen may want it again, but not in a tight loop. */
+/** A server that ended the listen may take it again, but not in a tight loop. */
 const AGAIN_MS = 1_000;
 
 const LISTS = [
@@ -91,7 +92,7 @@ export class UpstreamListen {
     if (message.kind === 'malformed') throw new TypeError(message.reason);
     return new Promise((resolve) => {
       const id = this.#child.connection.subscribe(message, {
-        answered: ({ kind }) => this.#ended(id, kind === 'result'),
+        answered: (answer) => this.#ended(id, !isRefusal(answer)),
         failed: () => this.#ended(id, false),
         progressed: () => undefined,
       });
@@ -99,7 +100,7 @@ export class UpstreamListen {
     });
   }
 
-  /** The server ends a listen. One that it refused is not asked for again: it does not do what it declares. */
+  /** A listen is over. One that the server does not know is not asked for again, whatever it declares. */
   #ended(id: number, again: boolean): void {
     if (id !== this.#current && id !== this.#opening?.id) return;
     if (id === this.#current) this.#current = undefined;
@@ -125,3 +126,7 @@ export class UpstreamListen {
     acknowledged();
   }
 }
+
+/** Any other error may be that of the way to it: a remote server's stream breaks now and then. */
+const isRefusal = (answer: Message): boolean =>
+  answer.kind === 'error' && parsePayload(answer)['code'] === RPC.methodNotFound;
