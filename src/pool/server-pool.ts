@@ -11,6 +11,7 @@ import { namesModern } from '../protocol/modern-envelope.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
 import { Child, type ChildDeps, type ChildOwner, type ChildState } from './child.ts';
 import { Eras } from './eras.ts';
+import { GivenBack } from './given-back.ts';
 import { type Probe, probe } from './probe.ts';
 import type { Recorder } from './recorder.ts';
 import { Scope } from './scope.ts';
@@ -49,7 +50,7 @@ export class ServerPool {
   readonly #children = new Set<Child>();
   readonly #spares = new Set<Child>();
   /** Children with a client's capabilities that wait for that client's next call. */
-  readonly #givenBack = new Map<string, { readonly child: Child; readonly sinceMs: number }[]>();
+  readonly #givenBack = new GivenBack();
   #sparesStarting = 0;
   /** Starts that wait for a place within the limit: no child yet, but not nothing. */
   #waitingStarts = 0;
@@ -162,9 +163,7 @@ export class ServerPool {
       return;
     }
     child.owner = NOBODY;
-    const idle = this.#givenBack.get(key) ?? [];
-    this.#givenBack.set(key, idle);
-    idle.push({ child, sinceMs: now() });
+    this.#givenBack.put(key, child);
   }
 
   /** A child of the modern era that is the caller's alone until it is given back under the same key. */
@@ -214,12 +213,7 @@ export class ServerPool {
         void scope.close();
       }
     }
-    for (const [key, idle] of this.#givenBack) {
-      const kept = idle.filter(({ child, sinceMs }) => child.state === 'ready' && now() - sinceMs <= idleMs);
-      for (const { child } of idle) if (!kept.some((entry) => entry.child === child)) void child.close();
-      if (kept.length > 0) this.#givenBack.set(key, kept);
-      else this.#givenBack.delete(key);
-    }
+    this.#givenBack.maintain(idleMs);
     this.#fillSpares();
   }
 
@@ -263,13 +257,9 @@ export class ServerPool {
   }
 
   #takeBack(key: string, owner: ChildOwner): Child | undefined {
-    const idle = this.#givenBack.get(key) ?? [];
-    for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
-      if (last.child.state !== 'ready') continue; // it died meanwhile
-      last.child.owner = owner;
-      return last.child;
-    }
-    return undefined;
+    const child = this.#givenBack.take(key);
+    if (child !== undefined) child.owner = owner;
+    return child;
   }
 
   #startProbe(): Probe {
