@@ -2,8 +2,6 @@
  * What a client of MCP 2026-07-28 meets at /mcp, in the worker that owns the child it needs: every request stands
  * for itself. A server of the same era gets it as it is; what a legacy server cannot say is said for it.
  */
-import { randomBytes } from 'node:crypto';
-import type { Deadlines } from '../deadline.ts';
 import { asBridgeError, BridgeError } from '../errors.ts';
 import { NO_HEADERS, type Reply } from '../http/reply.ts';
 import type { Child } from '../pool/child.ts';
@@ -16,36 +14,23 @@ import { checkModernRequest, type ModernRequest } from '../protocol/modern-reque
 import { discoverResult } from '../protocol/modern-result.ts';
 import { checkParamHeaders } from '../protocol/param-headers.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
-import { AskingCall, invalidState } from './asking-call.ts';
+import { invalidState } from './asking-call.ts';
 import { CarriedRequest } from './carried-request.ts';
 import { Delivery } from './delivery.ts';
 import { Listen } from './listen.ts';
 import type { McpCall } from './mcp-call.ts';
 import { ModernClientRequest } from './modern-answer.ts';
-import {
-  type CallState,
-  type CarriedState,
-  callDigest,
-  isCarried,
-  type RequestStates,
-} from './request-state.ts';
+import { ParkedCalls, type ParkedCallsDeps } from './parked-calls.ts';
+import { type CallState, type CarriedState, callDigest, isCarried } from './request-state.ts';
 import type { ToolGates } from './tool-gates.ts';
 import type { ToolFacts, ToolTables } from './tool-table.ts';
 
-export interface ModernFaceDeps {
+export interface ModernFaceDeps extends ParkedCallsDeps {
   readonly pool: Pool;
   readonly gates: ToolGates;
   readonly tables: ToolTables;
-  readonly states: RequestStates;
-  readonly deadlines: Deadlines;
-  /** This worker's id: whom a retry has to reach. */
-  readonly worker: string;
-  /** How long a call waits for its client's answers. */
-  readonly parkMs: number;
-  readonly wallClock?: () => number;
 }
 
-const MAX_PARKED = 1_000;
 const MAX_LISTENS = 1_024;
 const KEEP_ALIVE_MS = 15_000;
 
@@ -57,12 +42,13 @@ const USEFUL = ['sampling', 'elicitation', 'roots'];
 
 export class ModernFace {
   readonly #deps: ModernFaceDeps;
-  readonly #parked = new Map<string, AskingCall>();
+  readonly #parked: ParkedCalls;
   readonly #listens = new Set<Listen>();
   readonly #keepAlive: NodeJS.Timeout;
 
   constructor(deps: ModernFaceDeps) {
     this.#deps = deps;
+    this.#parked = new ParkedCalls(deps);
     this.#keepAlive = setInterval(() => {
       for (const listen of this.#listens) listen.keepAlive();
     }, KEEP_ALIVE_MS);
@@ -126,7 +112,10 @@ export class ModernFace {
     if (requestState !== undefined && ASKING.has(message.method)) {
       const state = this.#deps.states.open(requestState);
       if (state === undefined || !isOf(state, asked)) throw invalidState();
-      if (!isCarried(state)) return this.#resume(asked, state);
+      if (!isCarried(state)) {
+        this.#parked.resume(state, message, request, delivery);
+        return undefined;
+      }
       return this.#carry({ ...asked, message: withRequestState(message, state.inner) });
     }
     const modern = pool.speaksModern();
@@ -246,16 +235,11 @@ export class ModernFace {
     listen.acknowledge();
   }
 
+  /** To a child of a legacy server that is the client's alone for the call, because it may be asked something. */
   async #startAsking(asked: Asked): Promise<void> {
     const { call, pool, message, request, delivery } = asked;
-    if (this.#parked.size >= MAX_PARKED) {
-      throw new BridgeError(
-        'at_limit',
-        `${MAX_PARKED} calls wait for their clients on this worker, which is the limit.`,
-      );
-    }
-    const { principal, server } = call;
-    const key = JSON.stringify([principal.key, request.capabilities]);
+    this.#parked.checkRoom();
+    const key = JSON.stringify([call.principal.key, request.capabilities]);
     const child = await pool.borrow(key, request.capabilities, NOBODY_YET);
     const giveBack = (): void => pool.giveBack(key, child);
     if (child.era === 'modern') {
@@ -271,44 +255,7 @@ export class ModernFace {
       giveBack();
       throw error;
     }
-    const { worker, states, deadlines, parkMs, wallClock = Date.now } = this.#deps;
-    const digest = callDigest(message.method, request.params);
-    const id = randomBytes(12).toString('base64url');
-    const asking = new AskingCall({
-      id,
-      child,
-      capabilities: request.capabilities,
-      logLevel: request.logLevel,
-      seal: (round) => {
-        const expiresAt = wallClock() + parkMs;
-        return states.seal({ worker, park: id, round, expiresAt, principal: principal.key, server, digest });
-      },
-      parked: (parked) => {
-        this.#parked.set(id, parked);
-        deadlines.set(parked, parkMs);
-      },
-      over: (over) => {
-        this.#parked.delete(id);
-        deadlines.cancel(over);
-        giveBack();
-      },
-    });
-    asking.start(message, delivery);
-  }
-
-  /** Throws when the call is not waiting for this: then nothing runs, least of all the tool a second time. */
-  #resume({ message, request: { params }, delivery }: Asked, state: CallState): undefined {
-    const { deadlines, wallClock = Date.now } = this.#deps;
-    const parked = this.#parked.get(state.park);
-    const waits = parked?.isParked && state.round === parked.round && state.expiresAt > wallClock();
-    if (parked === undefined || !waits) throw invalidState();
-    const { inputResponses = {} } = params;
-    if (typeof inputResponses !== 'object' || inputResponses === null || Array.isArray(inputResponses)) {
-      throw new BridgeError('rejected_params', '"inputResponses" must be an object.');
-    }
-    deadlines.cancel(parked);
-    parked.resume(message, delivery, inputResponses as Record<string, unknown>);
-    return undefined;
+    this.#parked.start({ call, message, request, delivery, child, over: giveBack });
   }
 }
 
