@@ -24,6 +24,7 @@ import { limitRate } from './routes/rate-limit.ts';
 import { createRouter } from './routes/router.ts';
 import { reportServers } from './routes/server-report.ts';
 import { createSseRoutes } from './routes/sse.ts';
+import { EndedSessions } from './sessions/ended-sessions.ts';
 import { Face } from './sessions/face.ts';
 import { LegacyFace } from './sessions/legacy-face.ts';
 import { ModernFace } from './sessions/modern-face.ts';
@@ -70,6 +71,8 @@ export async function runWorker(
     const store = new SessionStore({
       fleet,
       ttlMs: settings.sessionTtlMs,
+      livesElsewhere: ({ id, server }) =>
+        !ids.isOwn(id) && placement.ofSession(id, pool.definition(server)) !== undefined,
       closed: ({ facts }, reason) => {
         metrics.sessionsClosed.child(facts.server, reason).add();
         log.info({ server: facts.server, principal: facts.principal, reason }, 'session closed');
@@ -98,7 +101,11 @@ export async function runWorker(
     const ids = new SessionIds(fleet.id, sessionSecret);
     const gates = new ToolGates();
     const tables = new ToolTables();
-    const legacy = new LegacyFace({ pool, store, ids, gates, tables });
+    const ended = new EndedSessions({ relay, roster, self: fleet.id }, (id) => {
+      const session = store.get(id);
+      if (session !== undefined) void store.end(session, 'deleted');
+    });
+    const legacy = new LegacyFace({ pool, store, ids, gates, tables, ended });
     const modern = new ModernFace({
       pool,
       gates,
@@ -163,8 +170,12 @@ export async function runWorker(
       fleet.heartbeat({ lagMs, inFlight: traffic.inFlight, rssBytes, metrics: metrics.snapshot() });
     }, HEARTBEAT_MS);
 
+    let learnt: Promise<void> | undefined;
     fleet.listen({
-      roster: (members) => roster.set(members),
+      roster(members) {
+        roster.set(members);
+        learnt ??= ended.learn();
+      },
       answer: (topic) => (topic === 'metrics' ? metrics.snapshot() : reportServers(pool, store)),
       tryServers: (servers) => pool.tryServers(servers),
       async adopt(next) {
@@ -209,6 +220,7 @@ export async function runWorker(
         process.exit(1);
       },
     });
+    await learnt;
     fleet.ready(engine.name);
   } catch (error) {
     log.error({ err: error }, 'the worker could not start');

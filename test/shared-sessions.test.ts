@@ -3,8 +3,12 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bridge, startBridge } from './harness/bridge.ts';
-import { type Answer, call, initialize } from './harness/rpc.ts';
+import { callThrough } from './harness/door.ts';
+import { assertNoSession, metricsOf, sumOf } from './harness/expect.ts';
+import { isAlive } from './harness/process.ts';
+import { type Answer, call, callTool, endSession, initialize, initializeParams } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
+import { until } from './harness/until.ts';
 
 const SESSIONS = 8;
 const config = { servers: { shared: { ...echo(), isolation: 'shared' }, stubborn: misbehave('stubborn') } };
@@ -85,4 +89,81 @@ test('a call that a draining worker does not get done is told so, and its sessio
   assert.equal(answer.status, 503, answer.text);
   assert.equal(answer.body.error.data.code, 'draining');
   assert.equal((await echoed(bridge, session)).status, 200);
+});
+
+/** The two workers that serve, the younger one last. */
+const workersOf = (bridge: Bridge): Promise<readonly [number, number]> =>
+  until('two workers to be ready', async () => {
+    const pids = bridge
+      .lines()
+      .flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : []))
+      .filter(isAlive);
+    const [one, two] = pids;
+    return pids.length === 2 && one !== undefined && two !== undefined && ([one, two] as const);
+  });
+
+async function openThrough(bridge: Bridge, worker: number): Promise<string> {
+  const message = { id: 1, method: 'initialize', params: initializeParams() };
+  const { headers, text } = await callThrough(bridge, worker, 'shared', { message });
+  const id = headers['mcp-session-id'];
+  assert.ok(typeof id === 'string', text);
+  return id;
+}
+
+const openAll = (bridge: Bridge, worker: number): Promise<readonly string[]> =>
+  Promise.all(Array.from({ length: SESSIONS }, () => openThrough(bridge, worker)));
+
+/** The child that serves the session; there is one in each worker. */
+async function childOf(bridge: Bridge, session: string): Promise<number> {
+  return (await callTool(bridge, 'shared', 'whoami', {}, { session })).structuredContent.pid;
+}
+
+test('a session that has moved on is not ended by what it left behind', { timeout: 60_000 }, async (t) => {
+  const bridge = await startBridge(t, { config, env: { STREAM_SESSION_TTL_MS: '1000' } });
+  const [opener, other] = await workersOf(bridge);
+  const sessions = await openAll(bridge, opener);
+  process.kill(opener, 'SIGKILL');
+  for (const session of sessions) assert.equal((await echoed(bridge, session)).status, 200);
+  const first = await childOf(bridge, await openThrough(bridge, other));
+  const [, replacement] = await workersOf(bridge);
+
+  // With two workers again, some of the sessions are the new one's; what the old one had of them goes.
+  const moved = await until('some sessions to have moved', async () => {
+    const children = await Promise.all(sessions.map((session) => childOf(bridge, session)));
+    const found = sessions.filter((_, i) => children[i] !== first);
+    return found.length > 0 && found;
+  });
+  await until('the old worker to have let them go', async () => {
+    for (const session of moved) assert.equal((await echoed(bridge, session)).status, 200);
+    const samples = await metricsOf(bridge);
+    return sumOf(samples, 'mcp_bridge_sessions_closed_total', 'server="shared"') >= moved.length;
+  });
+  process.kill(replacement, 'SIGKILL');
+  for (const session of moved) {
+    const answer = await echoed(bridge, session);
+    assert.equal(answer.status, 200, answer.text);
+  }
+});
+
+test('a deleted session stays deleted, whoever opened it and whoever is there now', {
+  timeout: 60_000,
+}, async (t) => {
+  const bridge = await startBridge(t, { config });
+  const [opener] = await workersOf(bridge);
+  const [kept = '', ...deleted] = await openAll(bridge, opener);
+  const [atOpener = '', ...elsewhere] = deleted;
+  assert.equal((await endSession(bridge, 'shared', { session: atOpener })).status, 200);
+  process.kill(opener, 'SIGKILL');
+  assertNoSession(await echoed(bridge, atOpener));
+  assert.equal((await echoed(bridge, kept)).status, 200);
+
+  for (const session of elsewhere) {
+    assert.equal((await echoed(bridge, session)).status, 200);
+    assert.equal((await endSession(bridge, 'shared', { session })).status, 200);
+  }
+  await workersOf(bridge);
+  process.kill(bridge.pid, 'SIGUSR2');
+  await bridge.printed(/rolling restart ended/);
+  for (const session of deleted) assertNoSession(await echoed(bridge, session));
+  assert.equal((await echoed(bridge, kept)).status, 200);
 });

@@ -13,12 +13,13 @@ import type { Malformed } from '../protocol/read-message.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import { ASSUMED_VERSION, LEGACY_VERSIONS } from '../protocol/versions.ts';
 import { Delivery } from './delivery.ts';
+import type { EndedSessions } from './ended-sessions.ts';
 import type { McpCall } from './mcp-call.ts';
 import { openSession, type Target } from './opening.ts';
 import { PooledSession } from './pooled-session.ts';
 import { takeStateless } from './scope-requests.ts';
 import type { Session } from './session.ts';
-import type { SessionIds } from './session-id.ts';
+import { isResumable, type SessionIds } from './session-id.ts';
 import { goesOn, type SessionStore } from './store.ts';
 import type { ToolGates } from './tool-gates.ts';
 import type { ToolTables } from './tool-table.ts';
@@ -29,6 +30,7 @@ export interface LegacyFaceDeps {
   readonly ids: SessionIds;
   readonly gates: ToolGates;
   readonly tables: ToolTables;
+  readonly ended: EndedSessions;
 }
 
 /** The last revision whose clients may send several messages in one body. */
@@ -69,7 +71,9 @@ export class LegacyFace {
       session.openStream(reply);
       return;
     }
-    await this.#deps.store.end(session, 'deleted');
+    const { store, ended } = this.#deps;
+    const { id } = session.facts;
+    await Promise.all([store.end(session, 'deleted'), isResumable(id) && ended.add(id)]);
     reply.send(200, NO_HEADERS, '');
   }
 
@@ -170,11 +174,11 @@ export class LegacyFace {
 
   /** A session of a shared server is in its id: when the worker that opened it goes or is gone, it goes on here. */
   #resume(call: McpCall, id: string): Promise<Session> {
-    const { pool, store, ids } = this.#deps;
+    const { pool, store, ids, ended } = this.#deps;
     const { server } = pool.configured(call.server);
     const principal = call.principal.key;
     const version = ids.resume(id, call.server, principal);
-    const isNone = version === undefined || server.isolation !== 'shared' || store.hasEnded(id);
+    const isNone = version === undefined || server.isolation !== 'shared' || ended.has(id);
     if (!isNone && store.isClosed) throw goesOn();
     if (isNone || ids.isOwn(id)) throw new BridgeError('session_not_found', 'Session not found');
     const resumed = store.reserve().then(() => {

@@ -5,26 +5,26 @@
 import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Fleet } from '../ipc/fleet.ts';
-import type { Session } from './session.ts';
+import type { Session, SessionFacts } from './session.ts';
 import { isResumable } from './session-id.ts';
 
-export type CloseReason = 'deleted' | 'idle' | 'server_died' | 'abandoned' | 'drained' | 'revoked';
+/** `moved`: it goes on at another worker. */
+export type CloseReason = 'deleted' | 'idle' | 'server_died' | 'abandoned' | 'drained' | 'moved' | 'revoked';
 
 export interface StoreDeps {
   readonly fleet: Pick<Fleet, 'acquire' | 'release'>;
   readonly ttlMs: number;
+  /** Whether the calls of a session, resumed here once, are another worker's now. */
+  readonly livesElsewhere: (session: SessionFacts) => boolean;
   readonly closed: (session: Session, reason: CloseReason) => void;
 }
 
 const SWEEP_MS = 1_000;
 const KEEP_ALIVE_MS = 15_000;
-/** Ended resumable sessions that are remembered, so that they stay ended on this worker. */
-const MAX_TOMBSTONES = 10_000;
 
 export class SessionStore {
   readonly #deps: StoreDeps;
   readonly #sessions = new Map<string, Session>();
-  readonly #tombstones = new Set<string>();
   readonly #sweep: NodeJS.Timeout;
   #keptAliveAt = now();
   #closed = false;
@@ -61,8 +61,8 @@ export class SessionStore {
     return facts.server === server && facts.principal === principal ? session : undefined;
   }
 
-  hasEnded(id: string): boolean {
-    return this.#tombstones.has(id);
+  get(id: string): Session | undefined {
+    return this.#sessions.get(id);
   }
 
   /** No session is opened or resumed here any more. */
@@ -79,9 +79,6 @@ export class SessionStore {
     const { id } = session.facts;
     if (this.#sessions.get(id) !== session) return;
     this.#sessions.delete(id);
-    // One that drains with its worker has not ended: what is all in its id goes on at another one.
-    if (reason !== 'drained' || !isResumable(id)) this.#tombstones.add(id);
-    if (this.#tombstones.size > MAX_TOMBSTONES) this.#forgetOldest();
     this.#deps.fleet.release('sessions', 1);
     this.#deps.closed(session, reason);
     await session.close(error);
@@ -112,16 +109,16 @@ export class SessionStore {
     const keepAlive = now() - this.#keptAliveAt >= KEEP_ALIVE_MS;
     if (keepAlive) this.#keptAliveAt = now();
     for (const session of this.#sessions.values()) {
-      if (session.isIdle(this.#deps.ttlMs)) void this.end(session, 'idle');
+      if (this.#deps.livesElsewhere(session.facts)) this.#letGo(session);
+      else if (session.isIdle(this.#deps.ttlMs)) void this.end(session, 'idle');
       else if (keepAlive) session.keepAlive();
     }
   }
 
-  #forgetOldest(): void {
-    for (const id of this.#tombstones) {
-      this.#tombstones.delete(id);
-      return;
-    }
+  /** When what it has in hand is done. Its client listens again, and meets the session where its calls go. */
+  #letGo(session: Session): void {
+    session.closeStream();
+    if (session.inFlight === 0) void this.end(session, 'moved', goesOn());
   }
 }
 

@@ -38,6 +38,11 @@ export class Roster {
     return this.#byId.size;
   }
 
+  /** Of all live processes. */
+  ids(): readonly string[] {
+    return [...this.#byId.keys()];
+  }
+
   /** The workers that may serve `key`, best first, at most `count`; empty while none is ready. */
   owners(key: string, count: number): readonly Member[] {
     const memoKey = `${count}:${key}`;
