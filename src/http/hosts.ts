@@ -4,8 +4,12 @@ import type { HeaderList } from './engine.ts';
 
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?)\.?(?::\d{1,5})?$/;
 
+/** The longest name of DNS, a final dot and a port. Longer ones would cost the patterns below a second of thought. */
+const MAX_HOST_CHARS = 260;
+
 /** The name in a Host header or a list entry: lower case, without port, brackets and final dot; undefined when it is none. */
 export function hostName(value: string): string | undefined {
+  if (value.length > MAX_HOST_CHARS) return undefined;
   const lower = value.trim().toLowerCase();
   if (/^[0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*$/.test(lower)) return lower;
   const name = HOST.exec(lower)?.[1];

@@ -2,6 +2,7 @@
  * Which tools a principal may use of a server: the filters of both, applied to calls and to lists alike.
  */
 import type { ToolFilter } from '../config/settings.ts';
+import { compileGlob } from './glob.ts';
 
 export class ToolGate {
   readonly #filters: readonly CompiledFilter[];
@@ -11,8 +12,8 @@ export class ToolGate {
   /** A tool must pass every filter. */
   constructor(filters: readonly ToolFilter[]) {
     this.#filters = filters.map(({ allow, deny }) => ({
-      allow: allow?.map(compile),
-      deny: deny?.map(compile),
+      allow: allow?.map(compileGlob),
+      deny: deny?.map(compileGlob),
     }));
     this.isOpen = filters.every(({ allow, deny }) => allow === undefined && deny === undefined);
   }
@@ -22,8 +23,8 @@ export class ToolGate {
     if (this.isOpen) return true;
     return this.#filters.every(({ allow, deny }) => {
       if (allow === undefined && deny === undefined) return true;
-      if (name === undefined || deny?.some((pattern) => pattern.test(name))) return false;
-      return allow === undefined || allow.some((pattern) => pattern.test(name));
+      if (name === undefined || deny?.some((matches) => matches(name))) return false;
+      return allow === undefined || allow.some((matches) => matches(name));
     });
   }
 
@@ -36,12 +37,8 @@ export class ToolGate {
 }
 
 interface CompiledFilter {
-  readonly allow: readonly RegExp[] | undefined;
-  readonly deny: readonly RegExp[] | undefined;
+  readonly allow: readonly Matcher[] | undefined;
+  readonly deny: readonly Matcher[] | undefined;
 }
 
-/** `*` stands for any characters; everything else for itself, with its case. */
-function compile(glob: string): RegExp {
-  const escaped = glob.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  return new RegExp(`^${escaped.join('[^]*')}$`);
-}
+type Matcher = (name: string) => boolean;

@@ -23,11 +23,27 @@ export interface BridgePolicyInput {
   readonly cwd: string;
 }
 
-/** Variables that make a program load code or look elsewhere for it; no call sets them, whatever the file says. */
-const NEVER =
-  /^(NODE_OPTIONS|NODE_PATH|NODE_EXTRA_CA_CERTS|PATH|PATHEXT|SHELL|BASH_ENV|ENV|IFS|LD_.*|DYLD_.*|PYTHON.*|PERL.*|RUBY.*|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS|NPM_CONFIG_.*|UV_.*|PIP_.*|GIT_.*|SSL_CERT_.*|HTTPS?_PROXY|ALL_PROXY|NO_PROXY|HOME|TMPDIR)$/i;
+/**
+ * Variables that make a program load code, run another one or look elsewhere for either; no call sets them, whatever
+ * the file says. By family where a runtime has many.
+ */
+const NEVER = new RegExp(
+  `^(${[
+    'PATH|PATHEXT|HOME|USERPROFILE|APPDATA|LOCALAPPDATA|TMPDIR|TEMP|TMP|XDG_.*',
+    'SHELL|ENV|IFS|PS4|PROMPT_COMMAND|BASH.*|ZDOTDIR|PAGER|EDITOR|VISUAL|BROWSER|.*_ASKPASS',
+    'LD_.*|DYLD_.*|GCONV_PATH|GLIBC_TUNABLES|MALLOC_.*|LOCPATH|HOSTALIASES|OPENSSL_.*',
+    'NODE_(?!ENV$).*|NPM_CONFIG_.*|YARN_.*|PNPM_.*|COREPACK_.*|BUN_.*|DENO_.*|ELECTRON_.*',
+    'PYTHON.*|UV_.*|PIP_.*|VIRTUAL_ENV|CONDA_.*|PERL.*|RUBY.*|GEM_.*|BUNDLE_.*|LUA_.*|PHPRC|PHP_INI_.*',
+    'CLASSPATH|JAVA_.*|_JAVA_OPTIONS|JDK_.*|JVM_.*|MAVEN_.*|GRADLE_.*|DOTNET_.*|CORECLR_.*|COMPLUS_.*',
+    'GO(FLAGS|PROXY|PATH|ROOT|ENV)|CARGO_.*|RUST.*|GIT_.*|DOCKER_.*',
+    'SSL_.*|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|HTTPS?_PROXY|ALL_PROXY|NO_PROXY',
+  ].join('|')})$`,
+  'i',
+);
 
 const MAX_CONCURRENT = 64;
+/** What one `*` or several may stand in. Beyond it patterns with several of them take long, and no name is longer. */
+const MAX_STARRED_CHARS = 256;
 
 /** Throws `command_not_allowed`, `url_not_allowed`, `server_not_allowed`, `tool_not_allowed`, `unknown_server`. */
 export function resolveBridgeCall(
@@ -64,9 +80,9 @@ function isMeant(server: ServerDefinition, { serverPath, args }: BridgeCall): bo
 }
 
 function checkEnvironment({ env }: BridgeCall, { bridge }: BridgePolicyInput['settings']): void {
-  const allowed = bridge.env.map((glob) => pattern(glob, '[A-Za-z0-9_]*'));
+  const allowed = bridge.env.map((glob) => globOf(glob, '[A-Za-z0-9_]*'));
   for (const name of Object.keys(env)) {
-    if (!NEVER.test(name) && allowed.some((glob) => glob.test(name))) continue;
+    if (!NEVER.test(name) && allowed.some((matches) => matches(name))) continue;
     const list = bridge.env.length === 0 ? 'none' : bridge.env.join(', ');
     throw new BridgeError(
       'command_not_allowed',
@@ -130,16 +146,15 @@ function adhocServer(
 
 function matches(globs: readonly string[], vector: readonly string[]): boolean {
   if (globs.length !== vector.length) return false;
-  return globs.every((glob, i) => pattern(glob, '[A-Za-z0-9._-]+').test(vector[i] as string));
+  return globs.every((glob, i) => globOf(glob, '[A-Za-z0-9._-]+')(vector[i] as string));
 }
 
-function pattern(glob: string, star: string): RegExp {
-  return new RegExp(
-    `^${glob
-      .split('*')
-      .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-      .join(star)}$`,
-  );
+/** `star` is what `*` stands for, as a regular expression. */
+function globOf(glob: string, star: string): (text: string) => boolean {
+  const parts = glob.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  if (parts.length === 1) return (text) => text === glob;
+  const pattern = new RegExp(`^${parts.join(star)}$`);
+  return (text) => text.length <= MAX_STARRED_CHARS && pattern.test(text);
 }
 
 function originOf(text: string): string | undefined {
