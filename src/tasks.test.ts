@@ -63,3 +63,17 @@ test('a large text that is no message is told as such', async (t) => {
   assert.equal(broken.kind === 'malformed' && broken.code, 'parse_error');
   assert.equal(noMessage.kind === 'malformed' && noMessage.code, 'invalid_request');
 });
+
+test('a message of a client is held to a number of keys, small or large; one of a server is not', async (t) => {
+  const tasks = tasksFor(t);
+  const members = Array.from({ length: 100_001 }, (_, i) => `"${i}":0`).join(',');
+  const text = `{"jsonrpc":"2.0","id":1,"method":"x","params":{${members}}}`;
+  for (const source of [text, large(text)]) {
+    const found = await tasks.readClientMessage(source);
+    assert.ok(found.kind === 'malformed');
+    assert.match(found.reason, /more than 100000 keys/);
+  }
+  for (const source of [text, large(text)]) {
+    assert.equal((await tasks.readMessage(source)).kind, 'request');
+  }
+});

@@ -4,13 +4,15 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { ANY_KEYS } from '../src/protocol/json-scanner.ts';
 import type { Span } from '../src/protocol/json-text.ts';
 import type { Message } from '../src/protocol/message.ts';
 import { type Malformed, readMessage } from '../src/protocol/read-message.ts';
 import { asBuffer, textOf } from '../src/protocol/utf8.ts';
+import type { LargeMessage } from '../src/tasks.ts';
 
-export default function readLargeMessage(bytes: Uint8Array<ArrayBuffer>): unknown {
-  const message = readLarge(bytes);
+export default function readLargeMessage({ bytes, maxKeys }: LargeMessage): unknown {
+  const message = readLarge(bytes, maxKeys);
   if (message.kind === 'malformed') return message;
   const { buffer } = message.text as Uint8Array<ArrayBuffer>;
   return move({ [transferableSymbol]: buffer, [valueSymbol]: message });
@@ -20,11 +22,11 @@ export default function readLargeMessage(bytes: Uint8Array<ArrayBuffer>): unknow
  * `readMessage` on bytes: CR and LF outside of strings become spaces in place. Bytes that are not UTF-8 are written
  * anew, since in the old ones no place behind the fault would be right.
  */
-export function readLarge(given: Uint8Array): Message | Malformed {
+export function readLarge(given: Uint8Array, maxKeys = ANY_KEYS): Message | Malformed {
   const decoded = textOf(given);
   const bytes = isUtf8(given) ? given : new Uint8Array(Buffer.from(decoded));
   const source = asBuffer(bytes);
-  const message = readMessage(decoded);
+  const message = readMessage(decoded, maxKeys);
   if (message.kind === 'malformed') return message;
 
   for (const code of [0x0a, 0x0d]) {

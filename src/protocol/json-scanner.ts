@@ -25,6 +25,11 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+/** Keys of one message of a client, in all objects together: none has as many in earnest, and building them takes time. */
+export const MAX_CLIENT_KEYS = 100_000;
+/** For messages of servers, whose results may be as large as their lines. */
+export const ANY_KEYS = 0x3fffffff;
+
 /** Thrown for text that is not JSON; the caller asks JSON.parse for the words. */
 export class NotJson extends Error {}
 
@@ -34,9 +39,12 @@ export class JsonScanner {
   at = 0;
   /** A CR or LF stood between two tokens. */
   sawLineBreak = false;
+  /** How many more keys may come; negative when there were too many. */
+  keysLeft: number;
 
-  constructor(text: string) {
+  constructor(text: string, maxKeys: number) {
     this.text = text;
+    this.keysLeft = maxKeys;
   }
 
   /** The next character that is not white space, which is left unread; NaN at the end. */
@@ -77,7 +85,7 @@ export class JsonScanner {
     const key = escaped
       ? (JSON.parse(this.text.slice(start, this.at)) as string)
       : this.text.slice(start + 1, this.at - 1);
-    if (this.peek() !== COLON) throw new NotJson();
+    if (this.peek() !== COLON || --this.keysLeft < 0) throw new NotJson();
     this.at++;
     return key;
   }
@@ -108,7 +116,7 @@ export class JsonScanner {
     do {
       if (this.peek() !== QUOTE) throw new NotJson();
       this.#string();
-      if (this.peek() !== COLON) throw new NotJson();
+      if (this.peek() !== COLON || --this.keysLeft < 0) throw new NotJson();
       this.at++;
       this.value(depth);
     } while (this.more());

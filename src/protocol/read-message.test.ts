@@ -316,3 +316,22 @@ test('an empty batch and a broken one are refused whole', () => {
   assert.equal((readBatch('[1,') as Malformed).code, 'parse_error');
   assert.equal(isBatch('{"a":[]}'), false);
 });
+
+test('a message has at most as many keys as it may have, counted in all its objects', () => {
+  const text = '{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{"a":1},"b":[{"c":1},{"c":{}}]}}';
+  assert.equal(readMessage(text, 9).kind, 'request');
+  assert.deepEqual(readMessage(text, 8), {
+    kind: 'malformed',
+    code: 'invalid_request',
+    reason: 'The message has more than 8 keys.',
+    id: 'null',
+  });
+});
+
+test('a batch has at most 100 messages', () => {
+  const batch = (length: number) => `[${Array.from({ length }, () => '{"jsonrpc":"2.0","method":"x"}')}]`;
+  assert.ok(Array.isArray(readBatch(batch(100))));
+  const refused = readBatch(batch(101));
+  assert.ok(!Array.isArray(refused) && 'reason' in refused);
+  assert.equal(refused.reason, 'A batch holds at most 100 messages; found 101.');
+});

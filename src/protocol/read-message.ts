@@ -2,7 +2,7 @@
  * From text to messages: one pass that checks the JSON, finds what message.ts describes, and says in words what is
  * wrong with the rest.
  */
-import { JsonScanner, MAX_DEPTH, NotJson } from './json-scanner.ts';
+import { ANY_KEYS, JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson } from './json-scanner.ts';
 import { elementSpans, type Span } from './json-text.ts';
 import type { Message } from './message.ts';
 import { VERSION_KEY } from './modern-keys.ts';
@@ -19,7 +19,10 @@ export interface Malformed {
 /** The first character that is not white space tells a batch (MCP 2025-03-26 only) from a message. */
 export const isBatch = (text: string): boolean => /^[ \t\r\n]*\[/.test(text);
 
-/** The messages of a batch, each read on its own; Malformed when the whole is no array of at least one. */
+/** Messages of one batch. */
+const MAX_BATCH = 100;
+
+/** The messages of a client's batch, each read on its own; Malformed when the whole is no array of some of them. */
 export function readBatch(text: string): readonly (Message | Malformed)[] | Malformed {
   try {
     JSON.parse(text);
@@ -29,15 +32,20 @@ export function readBatch(text: string): readonly (Message | Malformed)[] | Malf
   const spans = elementSpans(text);
   if (spans.length === 0)
     return malformed('invalid_request', 'A batch holds at least one message; found none.');
-  return spans.map(({ start, end }) => readMessage(text.slice(start, end)));
+  if (spans.length > MAX_BATCH)
+    return malformed(
+      'invalid_request',
+      `A batch holds at most ${MAX_BATCH} messages; found ${spans.length}.`,
+    );
+  return spans.map(({ start, end }) => readMessage(text.slice(start, end), MAX_CLIENT_KEYS));
 }
 
 /**
  * Reads one message. Its text becomes one line, because that is what a stdio server reads: CR and LF outside of
- * strings become spaces (inside of strings JSON does not allow them).
+ * strings become spaces (inside of strings JSON does not allow them). `maxKeys`: of all objects in it together.
  */
-export function readMessage(source: string): Message | Malformed {
-  const scanner = new JsonScanner(source);
+export function readMessage(source: string, maxKeys = ANY_KEYS): Message | Malformed {
+  const scanner = new JsonScanner(source, maxKeys);
   const found = new Found();
   try {
     if (!scanner.openObject()) {
@@ -51,6 +59,8 @@ export function readMessage(source: string): Message | Malformed {
     }
     if (!scanner.atEnd()) throw new NotJson();
   } catch (error) {
+    if (error instanceof NotJson && scanner.keysLeft < 0)
+      return malformed('invalid_request', `The message has more than ${maxKeys} keys.`);
     if (error instanceof NotJson) return notJson(source);
     throw error;
   }

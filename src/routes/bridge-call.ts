@@ -2,6 +2,7 @@
  * The body of POST /bridge: read and checked, nothing decided yet.
  */
 import { BridgeError } from '../errors.ts';
+import { MAX_CLIENT_KEYS } from '../protocol/json-scanner.ts';
 import { memberSpans } from '../protocol/json-text.ts';
 import type { Message } from '../protocol/message.ts';
 import { readMessage } from '../protocol/read-message.ts';
@@ -47,7 +48,10 @@ export function readBridgeCall(body: string): BridgeCall {
   if (typeof spans === 'string') throw invalid(`The key "${spans}" stands there twice.`);
   const params = spans[4];
   const text = params === undefined ? '' : `,"params":${body.slice(params.start, params.end)}`;
-  const message = readMessage(`{"jsonrpc":"2.0","id":0,"method":${JSON.stringify(method)}${text}}`);
+  const message = readMessage(
+    `{"jsonrpc":"2.0","id":0,"method":${JSON.stringify(method)}${text}}`,
+    MAX_CLIENT_KEYS,
+  );
   if (message.kind === 'malformed') throw invalid(message.reason);
   return { serverPath, args: args as string[], env: env as Record<string, string>, message };
 }

@@ -42,7 +42,7 @@ export class Face {
 
   #post(call: McpCall, body: string | Uint8Array, reply: Reply): Promise<void> | undefined {
     const { tasks } = this.#deps;
-    const read = typeof body === 'string' && isBatch(body) ? readBatch(body) : tasks.readMessage(body);
+    const read = typeof body === 'string' && isBatch(body) ? readBatch(body) : tasks.readClientMessage(body);
     if (read instanceof Promise) return read.then((message) => this.#take(call, message, reply));
     return this.#take(call, read, reply);
   }
