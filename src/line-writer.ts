@@ -23,6 +23,8 @@ export interface LineWriterOptions {
   readonly maxWaitingBytes: number;
   /** Called each time a line is dropped or a write failed (what could not be written is tried again with the next line). */
   readonly onTrouble: (what: string) => void;
+  /** Called before a write, while none is under way: the descriptor to use from now on, instead of the given one. */
+  readonly follow?: (fd: number) => number;
 }
 
 /** Between two tries on a full pipe. */
@@ -30,8 +32,9 @@ const RETRY_MS = 10;
 /** How long flushSync tries on a full pipe; nothing else runs meanwhile. */
 const SYNC_TRIES = 100;
 
-export function createLineWriter(fd: number, options: LineWriterOptions): LineWriter {
-  const { maxWriteBytes, maxWaitingBytes, onTrouble } = options;
+export function createLineWriter(firstFd: number, options: LineWriterOptions): LineWriter {
+  const { maxWriteBytes, maxWaitingBytes, onTrouble, follow } = options;
+  let fd = firstFd;
   const waiting: Batch[] = [];
   let waitingBytes = 0;
   let writing = false;
@@ -57,6 +60,8 @@ export function createLineWriter(fd: number, options: LineWriterOptions): LineWr
       return;
     }
     writing = true;
+    // Not between the halves of a write that was cut: a line stays in one file.
+    if (batch.isWhole && follow !== undefined) fd = follow(fd);
     const bytes = batch.bytes();
     const attempt = (): void => {
       write(fd, bytes, 0, bytes.length, null, (error, written) => {
@@ -119,6 +124,11 @@ class Batch {
   constructor(content: string | Uint8Array, length = content.length) {
     this.#content = content;
     this.#length = length;
+  }
+
+  /** False for what is left of a write, or is tried again. */
+  get isWhole(): boolean {
+    return typeof this.#content === 'string';
   }
 
   /** Adds a line; false when it does not fit. */

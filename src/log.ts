@@ -3,8 +3,9 @@
  * on a developer's terminal the same lines made readable. What is worth a line is decided by the callers.
  *
  * Lines leave asynchronously and are flushed when the process exits or logs a fatal one. All workers write to the
- * same stdout and files: each file is opened for appending and written in whole lines, so they do not mix, and a
- * file that is truncated from outside (logrotate's copytruncate) simply starts again at its new end.
+ * same stdout and files: each file is opened for appending and written in whole lines, so they do not mix. A file that
+ * logrotate has renamed is opened again (follow-file.ts); one that it has truncated (copytruncate) simply starts again
+ * at its new end.
  */
 import { mkdirSync, openSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,6 +15,7 @@ import pino from 'pino';
 import type { Settings } from './config/settings.ts';
 import { pause } from './deadline.ts';
 import { messageOf } from './errors.ts';
+import { followFile } from './follow-file.ts';
 import { createLineWriter, type LineWriter } from './line-writer.ts';
 import { createStreamWriter } from './stream-writer.ts';
 
@@ -63,26 +65,24 @@ export function createLogger(
 ): Logger {
   const { logLevel, logDir, nodeEnv } = settings;
   const writers: LineWriter[] = [];
-  const open = (fd: number, name: string, maxWriteBytes: number): LineWriter => {
-    const writer = openWriter(fd, name, maxWriteBytes);
+  const keep = (writer: LineWriter): LineWriter => {
     writers.push(writer);
     return writer;
   };
 
   const pretty = nodeEnv === 'development' && isatty(STDOUT);
   const stdout = (): LineWriter => {
-    if (!isTakenOver()) return open(STDOUT, 'stdout', PIPE_WRITE_BYTES);
-    const writer = createStreamWriter(process.stdout, tellOnce('stdout'));
-    writers.push(writer);
-    return writer;
+    const onTrouble = tellOnce('stdout');
+    if (isTakenOver()) return keep(createStreamWriter(process.stdout, onTrouble));
+    const limits = { maxWriteBytes: PIPE_WRITE_BYTES, maxWaitingBytes: MAX_WAITING_BYTES };
+    return keep(createLineWriter(STDOUT, { ...limits, onTrouble }));
   };
   const streams: pino.StreamEntry<pino.Level>[] = [
     { level: logLevel, stream: pretty ? prettyTerminal() : stdout() },
   ];
   if (logDir !== undefined) {
-    const files = openFiles(logDir);
-    streams.push({ level: logLevel, stream: open(files.combined, 'combined.log', FILE_WRITE_BYTES) });
-    streams.push({ level: 'error', stream: open(files.error, 'error.log', FILE_WRITE_BYTES) });
+    streams.push({ level: logLevel, stream: keep(openFile(logDir, 'combined.log')) });
+    streams.push({ level: 'error', stream: keep(openFile(logDir, 'error.log')) });
   }
   process.once('exit', () => {
     for (const writer of writers) writer.flushSync();
@@ -117,14 +117,6 @@ export async function flushLog(logger: Logger): Promise<void> {
 }
 
 /** A full disk or a closed pipe is no reason to stop serving: lines wait, then drop, and stderr says so once. */
-function openWriter(fd: number, name: string, maxWriteBytes: number): LineWriter {
-  return createLineWriter(fd, {
-    maxWriteBytes,
-    maxWaitingBytes: MAX_WAITING_BYTES,
-    onTrouble: tellOnce(name),
-  });
-}
-
 function tellOnce(name: string): (what: string) => void {
   let said = false;
   return (what) => {
@@ -149,13 +141,17 @@ function tellOnStderr(text: string): boolean {
   }
 }
 
-function openFiles(logDir: string): { combined: number; error: number } {
+function openFile(logDir: string, name: string): LineWriter {
+  const path = join(logDir, name);
+  const onTrouble = tellOnce(name);
   try {
     mkdirSync(logDir, { recursive: true });
-    return {
-      combined: openSync(join(logDir, 'combined.log'), 'a'),
-      error: openSync(join(logDir, 'error.log'), 'a'),
-    };
+    return createLineWriter(openSync(path, 'a'), {
+      maxWriteBytes: FILE_WRITE_BYTES,
+      maxWaitingBytes: MAX_WAITING_BYTES,
+      onTrouble,
+      follow: followFile(path, onTrouble),
+    });
   } catch (error) {
     throw new Error(`LOG_DIR: cannot write log files in ${logDir}: ${messageOf(error)}`, { cause: error });
   }

@@ -11,7 +11,7 @@ import { test } from 'node:test';
 const BRANCHES: Record<string, readonly (readonly string[])[]> = {
   common: [
     ['errors', 'deadline', 'line-writer'],
-    ['stream-writer', 'config'],
+    ['stream-writer', 'follow-file', 'config'],
     ['log'],
     ['ipc', 'metrics'],
     ['watch-servers', 'reloader'],

@@ -32,13 +32,23 @@ export function cleanEnvironment(): Record<string, string> {
 
 /** Runs node with `args`; the whole process tree is killed when the test ends. */
 export function run(t: TestContext, args: readonly string[], options: RunOptions = {}): Running {
-  const child = spawn(process.execPath, args, {
+  return runProgram(t, process.execPath, args, options);
+}
+
+/** The same with any program. */
+export function runProgram(
+  t: TestContext,
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Running {
+  const child = spawn(program, args, {
     cwd: options.cwd ?? process.cwd(),
     env: { ...cleanEnvironment(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const { pid } = child;
-  if (pid === undefined) throw new Error(`node ${args.join(' ')} did not start`);
+  if (pid === undefined) throw new Error(`${program} ${args.join(' ')} did not start`);
   let stdout = '';
   let stderr = '';
   const waiters = new Set<() => void>();
