@@ -18,6 +18,7 @@ import { BRIDGE_VERSION } from './protocol/versions.ts';
 import { createBridgeRoute } from './routes/bridge.ts';
 import { createMcpRoute } from './routes/mcp.ts';
 import { createDispatch } from './routes/mcp-dispatch.ts';
+import { oauthMetadataRoutes } from './routes/oauth-metadata.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { createPlacement } from './routes/placement.ts';
 import { limitRate } from './routes/rate-limit.ts';
@@ -133,6 +134,7 @@ export async function runWorker(
           streamOpened: traffic.streamOpened,
         }),
         createBridgeRoute({ settings: () => current, cwd: process.cwd(), gate, pool, relay, placement, log }),
+        ...oauthMetadataRoutes(gate),
         ...operationsRoutes({
           settings: () => current,
           gate,

@@ -212,7 +212,7 @@ export const JWT_KEYS = {
   issuer: { shape: webUrl, doc: 'The `iss` that tokens must have', required: true },
   audience: {
     shape: filledText({ allowed: 'text' }),
-    doc: 'The `aud` that tokens must have',
+    doc: 'The `aud` that tokens must have; where it is the origin of the bridge, a token for `ORIGIN/mcp/NAME` is good for that server',
     required: true,
   },
   jwksUri: { shape: webUrl, doc: "Where the issuer's keys are", required: true },

@@ -3,11 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Settings } from '../config/settings.ts';
 import { BridgeError } from '../errors.ts';
 import { bearerToken, createTokenBook } from './bearer.ts';
-import { createPeerTrust } from './client-address.ts';
-import type { RawRequest } from './engine.ts';
-import { hostName } from './hosts.ts';
-import { createJwtVerifier, looksLikeJwt } from './jwt.ts';
+import type { HeaderPairs, RawRequest } from './engine.ts';
+import { createJwtVerifier, isOfJwt, looksLikeJwt } from './jwt.ts';
 import { createPrincipal, forgetOldest, type Principal } from './principal.ts';
+import { createProtectedResource } from './protected-resource.ts';
 import type { AccessSettings } from './standing.ts';
 
 export type AuthFailure =
@@ -26,6 +25,10 @@ export interface Authenticator {
   authenticate(request: RawRequest): Principal | Promise<Principal>;
   /** Knows these tokens from now on. Keys of an unchanged issuer are not fetched again. */
   adopt(access: AccessSettings): void;
+  /** The headers of a refusal for want of scope: how to get it, for those whose tokens have any. */
+  scopeChallenge(request: RawRequest, principal: Principal): HeaderPairs;
+  /** RFC 9728: the document about what is at `path`; undefined where there is none. */
+  resourceMetadata(request: RawRequest, path: string): string | undefined;
   /** Throws `unauthorized` when METRICS_TOKEN is set and not what was sent. */
   authorizeMetrics(request: RawRequest): void;
 }
@@ -58,7 +61,7 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
   let book = bookOf(settings);
   let verifier = jwt && createJwtVerifier(jwt, wallClock);
   const metricsBook = settings.metricsToken && createTokenBook([[settings.metricsToken, true]]);
-  const peerTrusted = createPeerTrust(settings.trustProxy);
+  const resource = createProtectedResource(settings.trustProxy);
   const admitted = new Map<string, Admitted>();
 
   const remember = (header: string, entry: Admitted): Principal => {
@@ -69,13 +72,11 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
 
   const refuse = (request: RawRequest, failure: AuthFailure, message: string): BridgeError => {
     onFailure(failure);
-    let challenge = 'Bearer realm="mcp-bridge"';
-    // RFC 6750, section 3.1: no error code when no credentials were sent.
-    if (failure !== 'missing') challenge += ', error="invalid_token"';
-    if (jwt !== undefined && failure !== 'metrics') {
-      const url = metadataUrl(request, peerTrusted(request));
-      if (url !== undefined) challenge += `, resource_metadata="${url}"`;
-    }
+    const challenge = resource.challenge(request, {
+      // RFC 6750, section 3.1: no error code when no credentials were sent.
+      ...(failure !== 'missing' && { error: 'invalid_token' }),
+      jwt: failure === 'metrics' ? undefined : jwt,
+    });
     return new BridgeError('unauthorized', message, { headers: [['WWW-Authenticate', challenge]] });
   };
 
@@ -127,6 +128,13 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
       admitted.clear();
     },
 
+    scopeChallenge(request, principal) {
+      if (jwt === undefined || !isOfJwt(principal)) return [];
+      return [['WWW-Authenticate', resource.challenge(request, { error: 'insufficient_scope', jwt })]];
+    },
+
+    resourceMetadata: (request, path) => jwt && resource.metadata(request, path, jwt),
+
     authorizeMetrics(request) {
       if (!metricsBook) return;
       const header = request.headers.get('authorization');
@@ -142,11 +150,3 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
 }
 
 const UNKNOWN = 'The bearer token is not one that this bridge knows.';
-
-/** RFC 9728, section 3: where a client learns who issues tokens for this bridge, as the client itself calls it. */
-function metadataUrl(request: RawRequest, peerTrusted: boolean): string | undefined {
-  const host = request.headers.get('host');
-  if (host === undefined || hostName(host) === undefined) return undefined;
-  const forwarded = peerTrusted ? request.headers.get('x-forwarded-proto') : undefined;
-  return `${forwarded === 'https' ? 'https' : 'http'}://${host}/.well-known/oauth-protected-resource`;
-}

@@ -5,6 +5,7 @@
 import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import type { JwtAuth } from '../config/settings.ts';
 import { createPrincipal, type Principal } from './principal.ts';
+import { audienceOf, BRIDGE_SCOPE } from './protected-resource.ts';
 
 const ALGORITHMS = [
   'RS256',
@@ -37,6 +38,11 @@ export interface JwtVerifier {
   verify(token: string): Promise<JwtOutcome>;
 }
 
+const KEY_PREFIX = 'jwt:';
+
+/** Whether somebody was let in by a JSON Web Token. */
+export const isOfJwt = ({ key }: Principal): boolean => key.startsWith(KEY_PREFIX);
+
 /** Whether `token` could be one at all. */
 export const looksLikeJwt = (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]*$/.test(token);
 
@@ -56,15 +62,14 @@ export function createJwtVerifier(auth: JwtAuth, wallClock: () => number = Date.
       try {
         const { payload } = await jose.jwtVerify(token, keys, {
           issuer: auth.issuer,
-          audience: auth.audience,
           algorithms: ALGORITHMS,
           clockTolerance: CLOCK_TOLERANCE_SECONDS,
           currentDate: new Date(wallClock()),
-          requiredClaims: ['exp', 'sub'],
+          requiredClaims: ['exp', 'sub', 'aud'],
         });
         const expiresAtMs = ((payload.exp ?? 0) + CLOCK_TOLERANCE_SECONDS) * 1000;
         return {
-          principal: principalOf(auth.issuer, payload),
+          principal: principalOf(auth, payload),
           trustedUntilMs: Math.min(expiresAtMs, wallClock() + MAX_TRUST_MS),
         };
       } catch (error) {
@@ -95,18 +100,21 @@ function isUnavailable(error: unknown, errors: typeof import('jose').errors): bo
 
 class InvalidClaim extends Error {}
 
-function principalOf(issuer: string, payload: JWTPayload): Principal {
-  const { sub, scope, mcp_servers: servers } = payload;
+function principalOf({ issuer, audience }: JwtAuth, payload: JWTPayload): Principal {
+  const { sub, aud, scope, mcp_servers: servers } = payload;
   if (typeof sub !== 'string' || sub === '')
     throw new InvalidClaim('The claim "sub" must be a non-empty string.');
   if (servers !== undefined && !isStrings(servers)) {
     throw new InvalidClaim('The claim "mcp_servers" must be an array of server names.');
   }
+  const meant = audienceOf(aud, audience);
+  if (meant === false) throw new InvalidClaim('The token is for somebody else: see its claim "aud".');
+  const narrowed = meant === true ? servers : meant.filter((name) => servers?.includes(name) ?? true);
   const scopes = typeof scope === 'string' ? scope.split(' ') : [];
-  return createPrincipal(`jwt:${issuer}|${sub}`, {
-    ...(servers && { servers }),
+  return createPrincipal(`${KEY_PREFIX}${issuer}|${sub}`, {
+    ...(narrowed && { servers: narrowed }),
     tools: {},
-    bridge: scopes.includes('mcp:bridge'),
+    bridge: scopes.includes(BRIDGE_SCOPE),
   });
 }
 

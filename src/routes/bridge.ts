@@ -110,7 +110,10 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
       const address = gate.clientAddress(request);
       checkContentType(request.headers);
       return readAdmitted(exchange, principal, { maxBytes, shape: 'http' }, (known, body) => {
-        if (!known.bridge) throw new BridgeError('bridge_not_allowed', 'This token may not use /bridge.');
+        if (!known.bridge) {
+          const headers = gate.scopeChallenge(request, known);
+          throw new BridgeError('bridge_not_allowed', 'This token may not use /bridge.', { headers });
+        }
         serve(asText(body), known, address, exchange, true);
       });
     },
