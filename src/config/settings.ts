@@ -54,6 +54,11 @@ export interface RemoteServer extends ServerCommon {
   readonly url: string;
   readonly transport: 'http' | 'sse' | 'ws';
   readonly headers: Readonly<Record<string, string>>;
+  /**
+   * Of a URL that a caller named: origins that may lead to addresses outside of the Internet. Left out for those of
+   * the file, for whose addresses the operator answers.
+   */
+  readonly reach?: readonly string[];
 }
 
 export type ServerDefinition = StdioServer | RemoteServer;

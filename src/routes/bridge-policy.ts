@@ -5,9 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { ServerDefinition, Settings } from '../config/settings.ts';
-import { BridgeError } from '../errors.ts';
+import { BridgeError, messageOf } from '../errors.ts';
 import type { Principal } from '../http/principal.ts';
 import { ToolGate } from '../protocol/tool-gate.ts';
+import { createReach } from '../upstream/reach.ts';
 import type { BridgeCall } from './bridge-call.ts';
 
 export interface Resolved {
@@ -101,7 +102,10 @@ function checkTarget(
   }
   const origin = originOf(call.serverPath);
   if (origin !== undefined) {
-    if (call.args.length === 0 && (bridge.allow === 'any' || bridge.urls.includes(origin))) return;
+    if (call.args.length === 0 && (bridge.allow === 'any' || bridge.urls.includes(origin))) {
+      checkReach(call.serverPath, bridge.urls);
+      return;
+    }
     throw new BridgeError(
       'url_not_allowed',
       `"${origin}" is not among bridge.urls, and no configured server has this URL.`,
@@ -116,14 +120,24 @@ function checkTarget(
   );
 }
 
+/** What an address says at once is told at once; where a name leads is found out when it is called. */
+function checkReach(url: string, urls: readonly string[]): void {
+  try {
+    createReach({ url, reach: urls }).check(new URL(url));
+  } catch (error) {
+    throw new BridgeError('url_not_allowed', `The URL is refused: ${messageOf(error)}.`);
+  }
+}
+
 function adhocServer(
   call: BridgeCall,
   entry: ServerDefinition | undefined,
   { settings, cwd }: BridgePolicyInput,
 ): ServerDefinition {
   const { serverPath, args, env } = call;
+  const { urls } = settings.bridge;
   // The whole entry: defined anew it is another server, whose children are not to be mixed with the old ones.
-  const identity = JSON.stringify([entry, serverPath, args, Object.entries(env).sort()]);
+  const identity = JSON.stringify([entry, serverPath, args, Object.entries(env).sort(), urls]);
   const name = `adhoc:${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
   if (entry?.kind === 'stdio') return { ...entry, name, env: { ...entry.env, ...env } };
   if (entry !== undefined) return { ...entry, name };
@@ -141,7 +155,7 @@ function adhocServer(
     return { ...common, kind: 'stdio', command: serverPath, args, env, cwd, limits: {} };
   }
   const transport = serverPath.startsWith('ws') ? 'ws' : 'http';
-  return { ...common, kind: 'remote', url: serverPath, transport, headers: {} };
+  return { ...common, kind: 'remote', url: serverPath, transport, headers: {}, reach: urls };
 }
 
 function matches(globs: readonly string[], vector: readonly string[]): boolean {

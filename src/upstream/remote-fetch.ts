@@ -1,16 +1,16 @@
 /**
- * The fetch of one remote server, on node:http. Every byte of an HTTP or SSE upstream goes through here, so what
- * guards addresses belongs here too. Redirects are handed back as they are: the SDK follows one only within the
- * origin and with the method kept.
+ * The fetch of one remote server, on node:http. Every byte of an HTTP or SSE upstream goes through here, to the
+ * addresses that its Reach allows. Redirects are handed back as they are: the SDK follows one only within the
+ * origin and with the method kept, and comes here again with it.
  *
  * Not the global fetch: that one ends a stream which is silent for five minutes, keeps its connections after the
  * transport is closed, and lets nobody choose the address.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { MAX_LINE_BYTES } from '../protocol/large.ts';
+import type { Reach } from './reach.ts';
 
 export interface RemoteFetch {
   readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
@@ -22,9 +22,9 @@ const LF = 0x0a;
 /** Answers that a Response may not have a body for. */
 const BODILESS = new Set([204, 205, 304]);
 
-/** `lookup` resolves host names; a host that is an address already never reaches it. */
-export function createRemoteFetch(lookup?: LookupFunction): RemoteFetch {
-  const options = { keepAlive: true, ...(lookup && { lookup }) };
+export function createRemoteFetch(reach: Reach): RemoteFetch {
+  // A host that is an address already never comes to the lookup: it is checked with the URL.
+  const options = { keepAlive: true, lookup: reach.lookup };
   const plain = new http.Agent(options);
   const secure = new https.Agent(options);
   return {
@@ -32,6 +32,7 @@ export function createRemoteFetch(lookup?: LookupFunction): RemoteFetch {
       const target = new URL(url);
       const [request, agent] = target.protocol === 'https:' ? [https.request, secure] : [http.request, plain];
       return new Promise((resolve, reject) => {
+        reach.check(target);
         const { method = 'GET', signal } = init;
         const headers = Object.fromEntries(new Headers(init.headers));
         const outgoing = request(target, { method, headers, agent, ...(signal && { signal }) });

@@ -23,6 +23,7 @@ import { BridgeError, RPC } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Logger } from '../log.ts';
 import { readMessage } from '../protocol/read-message.ts';
+import { createReach, type Reach } from './reach.ts';
 import { isUnreachable, statusOf, whatFailed } from './remote-failure.ts';
 import { createRemoteFetch, type RemoteFetch } from './remote-fetch.ts';
 import { noAnswer, type RpcError, rpcErrorIn, wholeText } from './remote-text.ts';
@@ -52,8 +53,10 @@ export function openRemote(server: RemoteServer, listener: TransportListener, de
       validateHeaderName(name);
       validateHeaderValue(name, value);
     }
-    if (server.transport === 'ws') return openWebSocket(server, listener, deps);
-    return new RemoteTransport(server, listener, deps);
+    const reach = createReach(server, deps.lookup);
+    reach.check(new URL(server.url));
+    if (server.transport === 'ws') return openWebSocket(server, listener, { ...deps, lookup: reach.lookup });
+    return new RemoteTransport(server, listener, { log: deps.log, reach });
   } catch (error) {
     const reason = new BridgeError(
       'server_start_failed',
@@ -85,13 +88,17 @@ class RemoteTransport implements Transport {
   #closed = false;
   #gone: Promise<void> | undefined;
 
-  constructor(server: RemoteServer, listener: TransportListener, deps: RemoteDeps) {
+  constructor(
+    server: RemoteServer,
+    listener: TransportListener,
+    deps: { readonly log: Logger; readonly reach: Reach },
+  ) {
     const url = new URL(server.url);
     this.#server = server;
     this.#origin = url.origin;
     this.#listener = listener;
     this.#log = deps.log;
-    this.#fetch = createRemoteFetch(deps.lookup);
+    this.#fetch = createRemoteFetch(deps.reach);
     const common = { fetch: this.#fetch.fetch, requestInit: { headers: { ...server.headers } } };
     if (server.transport === 'http') {
       const options = { ...common, reconnectionOptions: RECONNECTION, reconnectionScheduler: unhurried };

@@ -2,17 +2,24 @@
  * A remote server over WebSocket (subprotocol `mcp`): one text frame a message, passed on as it is, so that large
  * integers stay exact. Owns the socket and its signs of life; the v2 SDK has no such transport.
  */
+import type { LookupFunction } from 'node:net';
 import { WebSocket } from 'ws';
 import type { RemoteServer } from '../config/settings.ts';
 import { pause } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
+import type { Logger } from '../log.ts';
 import { MAX_LINE_BYTES } from '../protocol/large.ts';
 import { readMessage } from '../protocol/read-message.ts';
-import type { RemoteDeps } from './remote.ts';
 import { whatFailed } from './remote-failure.ts';
 import { wholeText } from './remote-text.ts';
 import type { Transport, TransportListener } from './transport.ts';
+
+export interface WebSocketDeps {
+  readonly log: Logger;
+  /** Resolves host names, to addresses that may be connected to. */
+  readonly lookup: LookupFunction;
+}
 
 const HANDSHAKE_MS = 10_000;
 const CLOSE_GRACE_MS = 1_000;
@@ -23,7 +30,7 @@ const PING_MS = 30_000;
 export function openWebSocket(
   server: RemoteServer,
   listener: TransportListener,
-  deps: RemoteDeps,
+  deps: WebSocketDeps,
 ): Transport {
   return new WebSocketTransport(server, listener, deps);
 }
@@ -32,7 +39,7 @@ class WebSocketTransport implements Transport {
   readonly pid = undefined;
   readonly #server: RemoteServer;
   readonly #listener: TransportListener;
-  readonly #deps: RemoteDeps;
+  readonly #deps: WebSocketDeps;
   readonly #socket: WebSocket;
   readonly #gone: Promise<void>;
   /** What was sent before the handshake was over; undefined afterwards. */
@@ -42,7 +49,7 @@ class WebSocketTransport implements Transport {
   #spoke = false;
   #trouble: string | undefined;
 
-  constructor(server: RemoteServer, listener: TransportListener, deps: RemoteDeps) {
+  constructor(server: RemoteServer, listener: TransportListener, deps: WebSocketDeps) {
     this.#server = server;
     this.#listener = listener;
     this.#deps = deps;
@@ -52,7 +59,7 @@ class WebSocketTransport implements Transport {
       maxPayload: MAX_LINE_BYTES,
       perMessageDeflate: false,
       followRedirects: false,
-      ...(deps.lookup && { lookup: deps.lookup }),
+      lookup: deps.lookup,
     });
     this.#socket = socket;
     socket.on('open', () => this.#open());

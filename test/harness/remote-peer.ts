@@ -1,6 +1,7 @@
 /**
  * A transport to a remote server with just enough around it to talk: requests by id, everything else kept.
  */
+import type { LookupFunction } from 'node:net';
 import type { TestContext } from 'node:test';
 import pino from 'pino';
 import type { RemoteServer } from '../../src/config/settings.ts';
@@ -52,7 +53,8 @@ export function remoteServer(url: string, more: Partial<RemoteServer> = {}): Rem
   };
 }
 
-export function openPeer(t: TestContext, server: RemoteServer): RemotePeer {
+/** `lookup`: who resolves names; the system when left out. */
+export function openPeer(t: TestContext, server: RemoteServer, lookup?: LookupFunction): RemotePeer {
   const received: Answer[] = [];
   const texts: string[] = [];
   const closings: BridgeError[] = [];
@@ -66,7 +68,10 @@ export function openPeer(t: TestContext, server: RemoteServer): RemotePeer {
       },
       closed: (reason) => closings.push(reason),
     },
-    { log: pino({ level: 'debug' }, { write: (line: string) => (log += line) }) },
+    {
+      log: pino({ level: 'debug' }, { write: (line: string) => (log += line) }),
+      ...(lookup && { lookup }),
+    },
   );
   t.after(() => transport.close());
   let lastId = 0;
