@@ -34,6 +34,7 @@ const TABLE: Record<ErrorCode, readonly [status: number, rpc: number, retryable:
   server_died: [502, -32603, false],
   server_error: [502, -32603, false],
   worker_died: [502, -32603, false],
+  answer_lost: [502, -32603, false],
   message_too_large: [502, -32603, false],
   auth_unavailable: [503, -32603, true],
   starting: [503, -32603, true],

@@ -59,6 +59,7 @@ export const ERRORS = {
   server_died: kind(502, RPC.internal),
   server_error: kind(502, RPC.internal),
   worker_died: kind(502, RPC.internal),
+  answer_lost: kind(502, RPC.internal),
   message_too_large: kind(502, RPC.internal),
   auth_unavailable: kind(503, RPC.internal, true),
   starting: kind(503, RPC.internal, true),

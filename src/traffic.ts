@@ -1,6 +1,6 @@
 /**
  * What a worker counts and notes of its requests: those in flight, which a drain waits for, and a line and two
- * metrics for each that ended.
+ * metrics for each that ended. Keeps event streams alive that say nothing.
  */
 import type { Deadlines } from './deadline.ts';
 import { type Exchange, type ExchangeContext, requestIds } from './http/exchange.ts';
@@ -16,7 +16,11 @@ export interface Traffic {
   /** Set once: from then on every answer closes its connection. */
   draining: boolean;
   streamOpened(exchange: Exchange): void;
+  close(): void;
 }
+
+/** Proxies close what is silent, the least patient after 30 s. */
+const KEEP_ALIVE_MS = 15_000;
 
 export interface TrafficDeps {
   readonly log: Logger;
@@ -28,6 +32,11 @@ export interface TrafficDeps {
 
 export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traffic {
   const streams = new Set<Exchange>();
+  const eventStreams = new Set<Exchange>();
+  const keepAlive = setInterval(() => {
+    for (const exchange of eventStreams) exchange.keepAlive();
+  }, KEEP_ALIVE_MS);
+  keepAlive.unref();
   const nextRequestId = requestIds(id);
   let begun = 0;
   let ended = 0;
@@ -42,6 +51,9 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
     streamOpened(exchange: Exchange): void {
       streams.add(exchange);
     },
+    close(): void {
+      clearInterval(keepAlive);
+    },
     context: {
       deadlines,
       closing: (): boolean => traffic.draining,
@@ -51,9 +63,13 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
       started(): void {
         begun++;
       },
+      streaming(exchange: Exchange): void {
+        eventStreams.add(exchange);
+      },
       finished(exchange: Exchange, status: number, durationMs: number): void {
         ended++;
         streams.delete(exchange);
+        eventStreams.delete(exchange);
         const { route, requestId, request } = exchange;
         record(route, request.method, status, durationMs / 1000);
         if (!log.isLevelEnabled('debug')) return;

@@ -152,7 +152,7 @@ export async function runWorker(
 
     const close = async (): Promise<void> => {
       clearInterval(heartbeat);
-      modern.close();
+      traffic.close();
       await store.close();
       await pool.close();
       // Calls that other workers have in hand are answered now, while their clients can still be reached.

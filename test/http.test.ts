@@ -73,6 +73,7 @@ for (const engineName of ['uws', 'node'] as const) {
       started() {
         started++;
       },
+      streaming: () => undefined,
       finished(exchange: Exchange, status: number) {
         const entry = { path: exchange.request.path, status };
         finished.push(entry);

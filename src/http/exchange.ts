@@ -8,7 +8,7 @@ import { now } from '../deadline.ts';
 import { joinChunks } from './chunks.ts';
 import type { Chunk, HeaderPairs, RawRequest, RawResponse } from './engine.ts';
 import { MAX_BUFFERED_BYTES, NO_HEADERS, type Reply } from './reply.ts';
-import { SSE_COMMENT } from './sse.ts';
+import { endsEvent, isEventStream, SSE_COMMENT } from './sse.ts';
 
 /** Seen by the observer when the client went away before the answer began; never sent. */
 export const CLIENT_GONE_STATUS = 499;
@@ -20,6 +20,8 @@ export interface ExchangeContext {
   nextRequestId(): string;
   /** A request has come. */
   started(): void;
+  /** Its answer has become an event stream, which is to be kept alive until `finished`. */
+  streaming(exchange: Exchange): void;
   /** Called once per exchange, when its answer was handed over or the client went away. */
   finished(exchange: Exchange, status: number, durationMs: number): void;
   readonly deadlines: Deadlines;
@@ -54,6 +56,10 @@ export class Exchange implements Reply {
   #isGone = false;
   #closing = false;
   #written = false;
+  /** Nothing was written since the last look. */
+  #isQuiet = false;
+  /** What was written last ended an event: only there may a comment follow. */
+  #isBetween = true;
   #corsHeaders: HeaderPairs = NO_HEADERS;
   #abortListener: (() => void) | undefined;
   #body: BodySink | undefined;
@@ -108,6 +114,7 @@ export class Exchange implements Reply {
     this.#state = 'streaming';
     this.#status = status;
     this.#response.begin(status, this.#allHeaders(headers), this.#isClosing());
+    if (isEventStream(headers)) this.context.streaming(this);
     // The head travels with the first write; a stream with nothing to say yet must show its head all the same.
     queueMicrotask(() => {
       if (!this.#written) this.write(SSE_COMMENT);
@@ -117,10 +124,18 @@ export class Exchange implements Reply {
   write(chunk: Chunk | readonly Chunk[]): void {
     if (this.#state !== 'streaming') return;
     this.#written = true;
+    this.#isQuiet = false;
+    this.#isBetween = endsEvent(chunk);
     if (typeof chunk === 'string' || chunk instanceof Uint8Array) this.#response.write(chunk);
     else if (chunk.every((part) => typeof part === 'string')) this.#response.write(joinChunks(chunk));
     else for (const part of chunk) this.#response.write(part);
     if (this.#response.buffered > MAX_BUFFERED_BYTES) this.cut();
+  }
+
+  /** Called from time to time for an event stream: says that it lives when it said nothing else. */
+  keepAlive(): void {
+    if (this.#isQuiet && this.#isBetween) this.write(SSE_COMMENT);
+    this.#isQuiet = true;
   }
 
   end(): void {

@@ -30,8 +30,15 @@ export function errorAnswer(error: BridgeError, shape: ErrorShape, requestId: st
     // A tool that is denied looks like one that does not exist, which JSON-RPC says with 200.
     status: shape !== 'http' && error.code === 'tool_not_allowed' ? 200 : error.status,
     headers,
-    body: shape === 'http' ? httpBody(error, requestId) : rpcErrorBody(error, shape.rpcId, requestId),
+    body: bodyOf(error, shape, requestId),
   };
+}
+
+function bodyOf(error: BridgeError, shape: ErrorShape, requestId: string): string {
+  if (shape === 'http') return httpBody(error, requestId);
+  // MCP, "Session Management", asks only for the 404; this body is what the SDKs send and expect.
+  if (error.code === 'session_not_found') return SESSION_NOT_FOUND;
+  return rpcErrorBody(error, shape.rpcId, requestId);
 }
 
 function httpBody(error: BridgeError, requestId: string): string {
@@ -39,10 +46,8 @@ function httpBody(error: BridgeError, requestId: string): string {
   return JSON.stringify({ error: error.message, code, requestId, rpc: details.rpc });
 }
 
-/** Also the data of an SSE event, for an error after a stream has begun. */
+/** Also the data of an SSE event, for an error after a stream has begun; there the id tells whose it is. */
 export function rpcErrorBody(error: BridgeError, id: string | null | undefined, requestId: string): string {
-  // MCP, "Session Management", asks only for the 404; this body is what the SDKs send and expect.
-  if (error.code === 'session_not_found') return SESSION_NOT_FOUND;
   const { message, rpcCode, code, details } = error;
   const object = JSON.stringify({ code: rpcCode, message, data: { ...details.data, code, requestId } });
   return `{"jsonrpc":"2.0",${id === undefined ? '' : `"id":${id},`}"error":${object}}`;

@@ -4,10 +4,11 @@
 import { BridgeError } from '../errors.ts';
 import { type Principal, principalFromWire } from '../http/principal.ts';
 import type { Reply } from '../http/reply.ts';
-import { RPC_WITHOUT_ID, sendError } from '../http/send-error.ts';
+import { RPC_WITHOUT_ID, rpcErrorBody, sendError } from '../http/send-error.ts';
+import { sseEvent } from '../http/sse.ts';
 import type { Pool } from '../pool/pool.ts';
 import { parsePayload } from '../protocol/message.ts';
-import { readMessage } from '../protocol/read-message.ts';
+import { isBatch, readMessage } from '../protocol/read-message.ts';
 import type { Face } from '../sessions/face.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
 import type { ModernFace } from '../sessions/modern-face.ts';
@@ -42,7 +43,13 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       return;
     }
     const head = JSON.stringify({ ...call, principal: call.principal.wire } satisfies WireCall);
-    relay.forward(owner, 'mcp', { head, body, reply, lost: (served) => lost(call, body, reply, served) });
+    relay.forward(owner, 'mcp', {
+      head,
+      body,
+      reply,
+      lost: (served) => lost(call, body, reply, served),
+      broken: () => broken(body, reply),
+    });
   };
 
   const ownerOf = (call: McpCall, body: string | Uint8Array): string | undefined => {
@@ -70,10 +77,18 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     else if (deps.isDraining()) {
       const sentence = 'The worker that carried this call ended before there was an answer.';
       sendError(reply, new BridgeError('draining', sentence), RPC_WITHOUT_ID);
-    } else {
-      const sentence = 'The worker that had this call in hand died.';
-      sendError(reply, new BridgeError('worker_died', sentence), RPC_WITHOUT_ID);
+    } else sendError(reply, workerDied(), RPC_WITHOUT_ID);
+  };
+
+  /** Nobody is left who could answer: whoever waits on this stream must not wait for ever. */
+  const broken = (body: string | Uint8Array, reply: Reply): void => {
+    const id = typeof body === 'string' && !isBatch(body) ? requestId(body) : undefined;
+    if (id !== undefined) {
+      // The last event may have come in half.
+      reply.write('\n\n');
+      reply.write(sseEvent(rpcErrorBody(workerDied(), id, reply.requestId)));
     }
+    reply.end();
   };
 
   relay.register('mcp', (head, body, reply) => {
@@ -86,6 +101,15 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   });
 
   return dispatch;
+}
+
+const workerDied = (): BridgeError =>
+  new BridgeError('worker_died', 'The worker that had this call in hand died.');
+
+/** As JSON text; undefined for what is no request. */
+function requestId(body: string): string | undefined {
+  const read = readMessage(body);
+  return read.kind === 'request' ? read.id : undefined;
 }
 
 /** Cheap for what is certainly something else; a large body is never an `initialize`. */

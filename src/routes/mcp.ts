@@ -46,6 +46,7 @@ export function createMcpRoute({ settings, gate, dispatch, streamOpened }: McpRo
         mcpMethod: headers.get('mcp-method'),
         mcpName: headers.get('mcp-name'),
         mcpParams: isModern ? headers.startingWith(PARAM_PREFIX) : undefined,
+        lastEventId: method === 'GET' ? headers.get('last-event-id') : undefined,
         streams: accepted.sse,
       });
       if (method === 'POST') {

@@ -15,7 +15,7 @@ import type { Gate } from '../http/gate.ts';
 import type { Principal } from '../http/principal.ts';
 import { type Reply, SSE_HEADERS, TEXT_HEADERS } from '../http/reply.ts';
 import { sendError } from '../http/send-error.ts';
-import { SSE_COMMENT, sseEvent, sseNamedEvent } from '../http/sse.ts';
+import { sseEvent, sseNamedEvent } from '../http/sse.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
 import { workerOf } from '../sessions/session-id.ts';
 import type { Relay } from '../shard/relay.ts';
@@ -41,8 +41,6 @@ interface Posted {
   readonly server: string;
   readonly principal: string;
 }
-
-const KEEP_ALIVE_MS = 15_000;
 
 export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
   const { settings, gate, dispatch, relay, placement, self, streamOpened } = deps;
@@ -133,7 +131,6 @@ class SseStream {
   readonly #owner: StreamOwner;
   readonly #dispatch: Dispatch;
   readonly #closed: () => void;
-  readonly #keepAlive: NodeJS.Timeout;
   #sessionId: string | undefined;
 
   constructor(exchange: Exchange, owner: StreamOwner, dispatch: Dispatch, closed: () => void) {
@@ -141,8 +138,6 @@ class SseStream {
     this.#owner = owner;
     this.#dispatch = dispatch;
     this.#closed = closed;
-    this.#keepAlive = setInterval(() => exchange.write(SSE_COMMENT), KEEP_ALIVE_MS);
-    this.#keepAlive.unref();
   }
 
   /** `endpoint` is where the client is to POST to. */
@@ -150,7 +145,6 @@ class SseStream {
     this.#exchange.open(200, SSE_HEADERS);
     this.#exchange.write(sseNamedEvent('endpoint', endpoint));
     this.#exchange.onAbort(() => {
-      clearInterval(this.#keepAlive);
       this.#closed();
       if (this.#sessionId !== undefined) this.#dispatch(this.#call('DELETE'), '', this.#reply());
     });
@@ -173,6 +167,7 @@ class SseStream {
       mcpMethod: undefined,
       mcpName: undefined,
       mcpParams: undefined,
+      isOneStream: true,
       streams: true,
     };
   }

@@ -1,65 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ReplyClient } from '../../test/harness/reply-client.ts';
 import { BridgeError } from '../errors.ts';
-import type { Chunk, HeaderPairs } from '../http/engine.ts';
-import type { Reply } from '../http/reply.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
-import { Outlet } from './outlet.ts';
-
-/** A client that keeps what it is sent. */
-class Client implements Reply {
-  readonly requestId = 'request-1';
-  state: Reply['state'] = 'open';
-  status = 0;
-  headers: HeaderPairs = [];
-  text = '';
-  #onAbort: (() => void) | undefined;
-
-  send(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[]): void {
-    if (this.state !== 'open') return;
-    this.open(status, headers);
-    this.write(body);
-    this.end();
-  }
-
-  open(status: number, headers: HeaderPairs): void {
-    if (this.state !== 'open') return;
-    this.state = 'streaming';
-    this.status = status;
-    this.headers = headers;
-  }
-
-  write(chunk: Chunk | readonly Chunk[]): void {
-    if (this.state !== 'streaming') return;
-    const parts = typeof chunk === 'string' || chunk instanceof Uint8Array ? [chunk] : chunk;
-    for (const part of parts) this.text += Buffer.from(part as string).toString();
-  }
-
-  end(): void {
-    this.state = 'done';
-  }
-
-  onAbort(listener: () => void): void {
-    this.#onAbort = listener;
-    if (this.state === 'done') listener();
-  }
-
-  leave(): void {
-    this.state = 'done';
-    this.#onAbort?.();
-  }
-
-  get type(): string | undefined {
-    return this.headers.find(([name]) => name === 'Content-Type')?.[1];
-  }
-
-  get events(): string[] {
-    return [...this.text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => data);
-  }
-}
 
 function deliver(options: Partial<DeliveryOptions> = {}) {
-  const client = new Client();
+  const client = new ReplyClient();
   return { client, delivery: new Delivery(client, { expected: 1, batch: false, streams: true, ...options }) };
 }
 
@@ -145,51 +91,4 @@ test('a cancelled request is answered with the end of its stream, or with nothin
   batch.delivery.answer('1');
   batch.delivery.skip();
   assert.equal(batch.client.text, '[1]');
-});
-
-test('the GET stream gets what was held, in order, and then each message once', () => {
-  const outlet = new Outlet();
-  assert.equal(outlet.send('lost'), false);
-  outlet.hold('1');
-  outlet.hold('2');
-  const client = new Client();
-  outlet.open(client);
-  assert.equal(outlet.send('3'), true);
-  outlet.keepAlive();
-  assert.deepEqual(client.events, ['1', '2', '3']);
-  client.leave();
-  assert.equal(outlet.isOpen, false);
-  const next = new Client();
-  outlet.open(next);
-  outlet.close();
-  assert.deepEqual([next.events, next.state], [[], 'done']);
-});
-
-test('a second GET stream is refused and leaves the first one alone', () => {
-  const outlet = new Outlet();
-  const [first, second] = [new Client(), new Client()];
-  outlet.open(first);
-  assert.throws(() => outlet.open(second), /one GET stream open already/);
-  outlet.send('x');
-  assert.deepEqual([first.events, second.events], [['x'], []]);
-});
-
-test('a client that is gone before its stream opens takes nothing with it', () => {
-  const outlet = new Outlet();
-  outlet.hold('kept');
-  const gone = new Client();
-  gone.leave();
-  outlet.open(gone);
-  assert.equal(outlet.isOpen, false);
-  const client = new Client();
-  outlet.open(client);
-  assert.deepEqual(client.events, ['kept']);
-});
-
-test('what nobody fetches is held up to a bound, the newest of it', () => {
-  const outlet = new Outlet();
-  for (let i = 0; i < 150; i++) outlet.hold(`${i}`);
-  const client = new Client();
-  outlet.open(client);
-  assert.deepEqual([client.events.length, client.events[0], client.events.at(-1)], [100, '50', '149']);
 });

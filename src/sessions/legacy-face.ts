@@ -14,6 +14,7 @@ import type { ToolGate } from '../protocol/tool-gate.ts';
 import { ASSUMED_VERSION, LEGACY_VERSIONS } from '../protocol/versions.ts';
 import { Delivery } from './delivery.ts';
 import type { EndedSessions } from './ended-sessions.ts';
+import type { EventStreams } from './event-streams.ts';
 import type { McpCall } from './mcp-call.ts';
 import { openSession, type Target } from './opening.ts';
 import { PooledSession } from './pooled-session.ts';
@@ -68,7 +69,7 @@ export class LegacyFace {
     const session = await this.#session(call, call.sessionId);
     checkVersion(call, session);
     if (call.verb === 'GET') {
-      session.openStream(reply);
+      session.openStream(reply, { lastEventId: call.lastEventId, plain: call.isOneStream === true });
       return;
     }
     const { store, ended } = this.#deps;
@@ -93,6 +94,8 @@ export class LegacyFace {
       batch: false,
       streams: call.streams,
       lane: laneOf(call),
+      events: eventsOf(call, session),
+      request: message.id,
     });
     try {
       if (message.method !== 'initialize') checkVersion(call, session);
@@ -131,6 +134,7 @@ export class LegacyFace {
       batch: true,
       streams: call.streams,
       lane: laneOf(call),
+      events: eventsOf(call, session),
     });
     for (const message of messages) {
       if (message.kind === 'malformed')
@@ -183,7 +187,7 @@ export class LegacyFace {
     if (isNone || ids.isOwn(id)) throw new BridgeError('session_not_found', 'Session not found');
     const resumed = store.reserve().then(() => {
       const facts = { id, server: call.server, principal, version };
-      const session = new PooledSession(facts, pool.configured(call.server).scope(''));
+      const session = new PooledSession(facts, pool.configured(call.server).scope(''), store.shelf);
       store.add(session);
       return session;
     });
@@ -201,5 +205,9 @@ function checkVersion({ version }: McpCall, session: Session | undefined): void 
     `MCP-Protocol-Version "${version.slice(0, 40)}" is not supported here; supported are ${LEGACY_VERSIONS.join(', ')}.`,
   );
 }
+
+/** Over HTTP+SSE nobody comes back: the session ends with its stream. */
+const eventsOf = ({ isOneStream }: McpCall, session: Session | undefined): EventStreams | undefined =>
+  isOneStream === true ? undefined : session?.streams;
 
 const laneOf = ({ sessionId, principal }: McpCall): string => sessionId ?? principal.key;

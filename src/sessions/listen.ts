@@ -3,7 +3,6 @@
  * the bridge. MCP 2026-07-28, "Subscriptions".
  */
 import { BridgeError } from '../errors.ts';
-import { SSE_COMMENT } from '../http/sse.ts';
 import type { ServerFacts } from '../pool/child.ts';
 import type { Scope, ScopeListener } from '../pool/scope.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
@@ -81,10 +80,6 @@ export class Listen implements ScopeListener {
 
   get isOver(): boolean {
     return this.#isOver;
-  }
-
-  keepAlive(): void {
-    if (this.#delivery.reply.state === 'streaming') this.#delivery.reply.write(SSE_COMMENT);
   }
 
   /** The server's end of it: the request gets its result, and the client may listen again. */

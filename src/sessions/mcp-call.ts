@@ -15,6 +15,10 @@ export interface McpCall {
   readonly mcpName: string | undefined;
   /** The headers `Mcp-Param-*`, by their names in lower case. */
   readonly mcpParams: Readonly<Record<string, string>> | undefined;
+  /** The header `Last-Event-ID` of a GET. */
+  readonly lastEventId?: string | undefined;
+  /** All answers become part of one stream that is open already (HTTP+SSE). */
+  readonly isOneStream?: true;
   /** Whether the client takes SSE in answer to this request. */
   readonly streams: boolean;
 }

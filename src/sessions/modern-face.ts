@@ -32,7 +32,6 @@ export interface ModernFaceDeps extends ParkedCallsDeps {
 }
 
 const MAX_LISTENS = 1_024;
-const KEEP_ALIVE_MS = 15_000;
 
 /** Methods in whose course a server may ask its client something. */
 const ASKING = new Set(['tools/call', 'prompts/get', 'resources/read']);
@@ -44,15 +43,10 @@ export class ModernFace {
   readonly #deps: ModernFaceDeps;
   readonly #parked: ParkedCalls;
   readonly #listens = new Set<Listen>();
-  readonly #keepAlive: NodeJS.Timeout;
 
   constructor(deps: ModernFaceDeps) {
     this.#deps = deps;
     this.#parked = new ParkedCalls(deps);
-    this.#keepAlive = setInterval(() => {
-      for (const listen of this.#listens) listen.keepAlive();
-    }, KEEP_ALIVE_MS);
-    this.#keepAlive.unref();
   }
 
   /** Answers through `reply`, whatever happens. */
@@ -90,10 +84,6 @@ export class ModernFace {
   closeStreams(): void {
     for (const listen of this.#listens) listen.end();
     this.#listens.clear();
-  }
-
-  close(): void {
-    clearInterval(this.#keepAlive);
   }
 
   #serve(

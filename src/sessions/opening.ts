@@ -90,7 +90,7 @@ async function openPooled(
     pool.server.isolation === 'shared'
       ? deps.ids.mintResumable({ version, server: name, principal })
       : deps.ids.mint();
-  const session = new PooledSession({ id, server: name, principal, version }, scope);
+  const session = new PooledSession({ id, server: name, principal, version }, scope, deps.store.shelf);
   adopt(session, delivery, deps.store);
   const { tasks: _tasks, ...capabilities } = server.capabilities;
   const result = JSON.stringify({ ...server, protocolVersion: version, capabilities });
@@ -119,6 +119,7 @@ function openTranslated(
     { id: ids.mint(), server: name, principal, version },
     {
       scope,
+      shelf: store.shelf,
       isOwn,
       tools: tables.of(scope),
       capabilities,
@@ -193,6 +194,7 @@ async function openOwn(
     { id, server: pool.server.name, principal, version: negotiated },
     {
       child,
+      shelf: deps.store.shelf,
       capabilities: client.capabilities,
       died: (reason) => void deps.store.end(session, 'server_died', reason),
     },

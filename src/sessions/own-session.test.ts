@@ -5,6 +5,7 @@ import type { Message } from '../protocol/message.ts';
 import { readMessage } from '../protocol/read-message.ts';
 import { ToolGate } from '../protocol/tool-gate.ts';
 import type { Delivery } from './delivery.ts';
+import { workerShelf } from './event-shelf.ts';
 import { OwnSession } from './own-session.ts';
 
 function read(text: string): Message {
@@ -23,7 +24,12 @@ function open(capabilities: Record<string, unknown> = { roots: {} }) {
   const tools = new ToolGate([]);
   const session = new OwnSession(
     { id: 'x', server: 'one', principal: 'p', version: '2025-06-18' },
-    { child: { connection } as unknown as Child, capabilities, died: () => undefined },
+    {
+      child: { connection } as unknown as Child,
+      shelf: workerShelf(),
+      capabilities,
+      died: () => undefined,
+    },
   );
   return {
     sent,

@@ -9,10 +9,12 @@ import { idKey } from '../protocol/id-key.ts';
 import type { Message } from '../protocol/message.ts';
 import { capabilityFor } from '../protocol/methods.ts';
 import type { ClientRequest } from './client-request.ts';
+import type { Shelf } from './event-shelf.ts';
 import { Session, type SessionFacts } from './session.ts';
 
 export interface OwnSessionOptions {
   readonly child: Child;
+  readonly shelf: Shelf;
   /** Capabilities the client declared in `initialize`. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** The child ended without being asked to; pending requests were answered before. */
@@ -25,7 +27,7 @@ export class OwnSession extends Session implements ChildOwner {
   readonly #asked = new Set<string>();
 
   constructor(facts: SessionFacts, options: OwnSessionOptions) {
-    super(facts);
+    super(facts, options.shelf);
     this.#options = options;
     options.child.owner = this;
   }

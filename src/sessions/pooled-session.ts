@@ -7,6 +7,7 @@ import type { Scope, ScopeListener } from '../pool/scope.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
 import { severityOf } from '../protocol/methods.ts';
 import type { ClientRequest } from './client-request.ts';
+import type { Shelf } from './event-shelf.ts';
 import { askScope } from './scope-requests.ts';
 import { Session, type SessionFacts } from './session.ts';
 
@@ -18,8 +19,8 @@ export class PooledSession extends Session implements ScopeListener {
   readonly #uris = new Set<string>();
   #minSeverity = NO_LOG;
 
-  constructor(facts: SessionFacts, scope: Scope) {
-    super(facts);
+  constructor(facts: SessionFacts, scope: Scope, shelf: Shelf) {
+    super(facts, shelf);
     this.#scope = scope;
     scope.attach(this);
   }

@@ -12,6 +12,8 @@ import { type Message, parsePayload } from '../protocol/message.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import { ClientRequest } from './client-request.ts';
 import type { Delivery } from './delivery.ts';
+import type { Shelf } from './event-shelf.ts';
+import { EventStreams } from './event-streams.ts';
 import { Outlet } from './outlet.ts';
 
 export interface SessionFacts {
@@ -24,15 +26,27 @@ export interface SessionFacts {
   readonly version: string;
 }
 
+export interface StreamWish {
+  /** Of the stream to go on with, and how far the client has come. */
+  readonly lastEventId: string | undefined;
+  /** Without ids, because the client cannot come back. */
+  readonly plain: boolean;
+}
+
 export abstract class Session {
   readonly facts: SessionFacts;
   readonly #requests = new Map<string, ClientRequest>();
-  protected readonly outlet = new Outlet();
+  /** Those that this session's answers turn into, and its GET stream. */
+  readonly streams: EventStreams;
+  protected readonly outlet: Outlet;
   #usedAt = now();
   readonly #done = (request: ClientRequest): void => this.#forget(request);
 
-  constructor(facts: SessionFacts) {
+  /** `shelf`: the worker's, for what clients may have missed. */
+  constructor(facts: SessionFacts, shelf: Shelf) {
     this.facts = facts;
+    this.streams = new EventStreams(shelf, facts.version);
+    this.outlet = new Outlet(this.streams);
   }
 
   /** Ends what stands behind the session; resolves when it is gone. */
@@ -55,10 +69,11 @@ export abstract class Session {
     else this.notify(message);
   }
 
-  /** The client's GET. Throws `stream_conflict` for a second one. */
-  openStream(reply: Reply): void {
+  /** The client's GET. Throws `stream_conflict` for a second one, `invalid_request` for a strange `lastEventId`. */
+  openStream(reply: Reply, { lastEventId, plain }: StreamWish): void {
     this.#usedAt = now();
-    this.outlet.open(reply);
+    if (lastEventId !== undefined && this.streams.resume(lastEventId, reply)) return;
+    this.outlet.open(reply, plain);
   }
 
   get hasStream(): boolean {
@@ -77,18 +92,21 @@ export abstract class Session {
     return now() - this.#usedAt > idleMs;
   }
 
-  keepAlive(): void {
-    this.outlet.keepAlive();
+  /** From time to time: calls that take long become streams, which proxies keep and clients can come back to. */
+  tidy(turn: number): void {
+    for (const { delivery } of this.#requests.values()) delivery.lasts(turn);
+    this.streams.tidy();
   }
 
+  /** Of the GET stream; the session goes on, here or elsewhere. */
   closeStream(): void {
-    this.outlet.close();
+    this.outlet.release();
   }
 
-  /** Everything in flight is answered with `reason`, the stream ends, the child too. */
+  /** Everything in flight is answered with `reason`, the streams end, the child too. */
   close(reason: BridgeError): Promise<void> {
-    this.outlet.close();
     for (const request of this.#requests.values()) request.failed(reason);
+    this.streams.close();
     return this.release();
   }
 
@@ -99,10 +117,20 @@ export abstract class Session {
     return latest;
   }
 
-  /** To the client by the GET stream, else on the answer of a request in flight, else held for the next GET. */
+  /**
+   * To the client by the GET stream, else on the answer of a request in flight, be it one that the client has to come
+   * back for, else held for the next GET.
+   */
   protected tell(text: Chunk): void {
     if (this.outlet.send(text)) return;
-    if (this.streamingRequest()?.delivery.event(text) !== true) this.outlet.hold(text);
+    const request = this.streamingRequest() ?? this.#brokenRequest();
+    if (request?.delivery.event(text) !== true) this.outlet.hold(text);
+  }
+
+  #brokenRequest(): ClientRequest | undefined {
+    let latest: ClientRequest | undefined;
+    for (const request of this.#requests.values()) if (request.delivery.isBroken) latest = request;
+    return latest;
   }
 
   #ask(message: Message, delivery: Delivery, tools: ToolGate): void {

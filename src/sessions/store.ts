@@ -5,6 +5,7 @@
 import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Fleet } from '../ipc/fleet.ts';
+import { workerShelf } from './event-shelf.ts';
 import type { Session, SessionFacts } from './session.ts';
 import { isResumable } from './session-id.ts';
 
@@ -20,13 +21,16 @@ export interface StoreDeps {
 }
 
 const SWEEP_MS = 1_000;
-const KEEP_ALIVE_MS = 15_000;
+const TIDY_MS = 15_000;
 
 export class SessionStore {
   readonly #deps: StoreDeps;
   readonly #sessions = new Map<string, Session>();
   readonly #sweep: NodeJS.Timeout;
-  #keptAliveAt = now();
+  /** Of all sessions together. */
+  readonly shelf = workerShelf();
+  #tidiedAt = now();
+  #turns = 0;
   #closed = false;
 
   constructor(deps: StoreDeps) {
@@ -106,12 +110,15 @@ export class SessionStore {
   }
 
   #sweepIdle(): void {
-    const keepAlive = now() - this.#keptAliveAt >= KEEP_ALIVE_MS;
-    if (keepAlive) this.#keptAliveAt = now();
+    const tidies = now() - this.#tidiedAt >= TIDY_MS;
+    if (tidies) {
+      this.#tidiedAt = now();
+      this.#turns++;
+    }
     for (const session of this.#sessions.values()) {
       if (this.#deps.livesElsewhere(session.facts)) this.#letGo(session);
       else if (session.isIdle(this.#deps.ttlMs)) void this.end(session, 'idle');
-      else if (keepAlive) session.keepAlive();
+      else if (tidies) session.tidy(this.#turns);
     }
   }
 

@@ -10,12 +10,14 @@ import { needsOwnChild, severityOf } from '../protocol/methods.ts';
 import { SUBSCRIPTION_KEY } from '../protocol/modern-keys.ts';
 import { ClientQuestions } from './client-questions.ts';
 import type { ClientRequest } from './client-request.ts';
+import type { Shelf } from './event-shelf.ts';
 import { Session, type SessionFacts } from './session.ts';
 import type { ToolTable } from './tool-table.ts';
 import { type AskClient, TranslatedCall } from './translated-call.ts';
 
 export interface TranslatedSessionOptions {
   readonly scope: Scope;
+  readonly shelf: Shelf;
   /** Nobody else uses the scope; it ends with the session. */
   readonly isOwn: boolean;
   readonly tools: ToolTable;
@@ -36,7 +38,7 @@ export class TranslatedSession extends Session implements ScopeListener {
   #logLevel: string | undefined;
 
   constructor(facts: SessionFacts, options: TranslatedSessionOptions) {
-    super(facts);
+    super(facts, options.shelf);
     this.#options = options;
     this.#questions = new ClientQuestions({ version: facts.version, capabilities: options.capabilities });
     if (options.isOwn && options.serverCapabilities['logging'] !== undefined) this.#logLevel = FIRST_LEVEL;

@@ -14,6 +14,8 @@ export interface ForwardedCall {
   readonly reply: Reply;
   /** The owner is gone before the answer was complete, and nothing was answered yet. `served`: it may have begun. */
   readonly lost: (served: boolean) => void;
+  /** The same of an answer that has begun as a stream: it goes on through the reply, or ends there. Default: it ends. */
+  readonly broken?: () => void;
 }
 
 /** Bodies and answers up to this size travel in one frame. */
@@ -92,7 +94,9 @@ export class AskedStream {
   /** The owner is gone, or gave the call up. */
   lost(): void {
     this.#done();
-    if (this.#call.reply.state === 'streaming') this.#call.reply.end();
-    else if (this.#call.reply.state === 'open') this.#call.lost(this.#link.wasConnected);
+    const { reply, lost, broken } = this.#call;
+    if (reply.state === 'open') lost(this.#link.wasConnected);
+    else if (broken !== undefined) broken();
+    else reply.end();
   }
 }

@@ -178,7 +178,11 @@ export interface EventStream {
 
 /** Opens an event stream (GET unless `raw` says otherwise) and collects what comes. */
 export async function openStream(bridge: Pick<Bridge, 'port'>, raw: RawRequest): Promise<EventStream> {
-  const incoming = await begin(bridge, raw);
+  return collectEvents(await begin(bridge, raw));
+}
+
+/** Collects what comes of an answer that is an event stream. */
+export function collectEvents(incoming: IncomingMessage): EventStream {
   const events: Json[] = [];
   const ids: string[] = [];
   const read = eventReader(({ data, id }) => {
