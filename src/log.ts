@@ -77,11 +77,12 @@ export function createLogger(
     const limits = { maxWriteBytes: PIPE_WRITE_BYTES, maxWaitingBytes: MAX_WAITING_BYTES };
     return keep(createLineWriter(STDOUT, { ...limits, onTrouble }));
   };
+  // The logger itself knows the level; an audit line passes whatever it is.
   const streams: pino.StreamEntry<pino.Level>[] = [
-    { level: logLevel, stream: pretty ? prettyTerminal() : stdout() },
+    { level: 'trace', stream: pretty ? prettyTerminal() : stdout() },
   ];
   if (logDir !== undefined) {
-    streams.push({ level: logLevel, stream: keep(openFile(logDir, 'combined.log')) });
+    streams.push({ level: 'trace', stream: keep(openFile(logDir, 'combined.log')) });
     streams.push({ level: 'error', stream: keep(openFile(logDir, 'error.log')) });
   }
   process.once('exit', () => {

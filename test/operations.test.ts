@@ -271,6 +271,7 @@ forEachEngine('operations', async (t, engine) => {
           assert.equal(typeof line[key], 'string', JSON.stringify(line));
       const audit = bridge.lines().find((line) => line['audit'] === 'adhoc');
       assert.deepEqual(audit?.['variables'], ['CALL_SECRET']);
+      assert.equal(audit?.['principal'], 'access-token');
 
       const files = readdirSync(join(bridge.dir, 'logs')).map((file) =>
         readFileSync(join(bridge.dir, 'logs', file), 'utf8'),

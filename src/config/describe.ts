@@ -1,7 +1,6 @@
 /** What would run, for `npm run check` and the curious: no token, no value of a variable or header is in it. */
+import { mask, maskArguments, maskUrl } from './mask.ts';
 import type { NamedToken, ServerDefinition, Settings, ToolFilter } from './settings.ts';
-
-const mask = '****';
 
 const seconds = (ms: number): string => (ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`);
 const listed = (items: readonly string[]): string => (items.length === 0 ? 'none' : items.join(', '));
@@ -9,27 +8,6 @@ const masked = (names: Readonly<Record<string, string>>, sign: string): string =
   Object.keys(names)
     .map((name) => `${name}${sign}${mask}`)
     .join(', ');
-
-/** A URL without what may be secret: user, password and the values of the query. */
-function maskUrl(written: string): string {
-  return written.replace(/\/\/[^/@]*@/, `//${mask}@`).replace(/([?&][^=&#]*=)[^&#]*/g, `$1${mask}`);
-}
-
-/** Secrets sit in arguments too: `--api-key abc`, `TOKEN=abc`. What came by `${NAME}` is shown as `${NAME}`. */
-function maskArguments(words: readonly string[]): string {
-  const sensitive = /(key|token|secret|passw|credential|authorization)/i;
-  return words
-    .map((word, index) => {
-      const [, name = '', value = ''] = /^([^=\s]*)=(.*)$/s.exec(word) ?? [];
-      if (/^\$\{[^}:]*\}$/.test(word)) return word;
-      if (value !== '' && sensitive.test(name)) return `${name}=${mask}`;
-      const before = words[index - 1] ?? '';
-      if (/^--?[\w-]+$/.test(before) && sensitive.test(before)) return mask;
-      if (/\/\//.test(word)) return maskUrl(word);
-      return /^[^\s"'$]+$/.test(word) ? word : JSON.stringify(word);
-    })
-    .join(' ');
-}
 
 function describeTools({ allow, deny }: ToolFilter): string {
   const parts = [allow && `allow ${listed(allow)}`, deny && `deny ${listed(deny)}`];

@@ -65,11 +65,6 @@ export class Pool {
     return pool?.server;
   }
 
-  /** Whether `adhoc` would find it running. */
-  hasAdhoc(name: string): boolean {
-    return this.#adhoc.has(name);
-  }
-
   /** What /bridge may start beyond the configuration; `server.name` is a digest of what makes two calls the same. */
   adhoc(server: ServerDefinition): ServerPool {
     let pool = this.#adhoc.get(server.name);

@@ -51,13 +51,19 @@ export class Scope implements ChildOwner {
     return this.#children.size === 0 && this.#starting === undefined;
   }
 
+  /** Whether `acquire` would start one: what then runs is of the asker's making. */
+  get wouldStart(): boolean {
+    if (this.#starting !== undefined) return false;
+    const child = this.#leastBusy();
+    return child === undefined || this.#mayGrow(child);
+  }
+
   /** A child to send to: at once when one is ready, else when it has started (all callers wait for the same one). */
   acquire(): Child | Promise<Child> {
     this.#usedAt = now();
     const child = this.#leastBusy();
     if (child === undefined) return this.#startOnce();
-    const mayGrow = this.#children.size < this.#deps.maxChildren && this.#starting === undefined;
-    if (mayGrow && child.connection.inFlight >= child.server.maxConcurrent) {
+    if (this.#mayGrow(child)) {
       this.#startOnce().catch(() => undefined); // told to the breaker and the log; this call has its child
     }
     return child;
@@ -169,6 +175,11 @@ export class Scope implements ChildOwner {
       if (best === undefined || child.connection.inFlight < best.connection.inFlight) best = child;
     }
     return best;
+  }
+
+  #mayGrow(leastBusy: Child): boolean {
+    const hasRoom = this.#children.size < this.#deps.maxChildren && this.#starting === undefined;
+    return hasRoom && leastBusy.connection.inFlight >= leastBusy.server.maxConcurrent;
   }
 
   #startOnce(): Promise<Child> {

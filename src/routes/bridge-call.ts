@@ -16,6 +16,10 @@ export interface BridgeCall {
   readonly message: Message;
 }
 
+/** Of a command, an argument, a URL, a variable and its value, each. */
+const MAX_WORD_CHARS = 8_192;
+const MAX_WORDS = 256;
+
 const KEYS = ['serverPath', 'args', 'env', 'method', 'params'];
 
 /** Throws `invalid_request` that names the key, what was found and what is allowed. */
@@ -44,6 +48,7 @@ export function readBridgeCall(body: string): BridgeCall {
   if (typeof env !== 'object' || env === null || Array.isArray(env) || !Object.values(env).every(isString)) {
     throw invalid('"env" must be an object of strings.');
   }
+  checkLengths([serverPath, ...args, ...Object.entries(env as Record<string, string>).flat()]);
   const spans = memberSpans(body, 0, KEYS);
   if (typeof spans === 'string') throw invalid(`The key "${spans}" stands there twice.`);
   const params = spans[4];
@@ -54,6 +59,17 @@ export function readBridgeCall(body: string): BridgeCall {
   );
   if (message.kind === 'malformed') throw invalid(message.reason);
   return { serverPath, args: args as string[], env: env as Record<string, string>, message };
+}
+
+/** A command line that a program takes is shorter, and patterns take their time with longer ones. */
+function checkLengths(words: readonly string[]): void {
+  if (words.length > MAX_WORDS)
+    throw invalid(`A call has at most ${MAX_WORDS} arguments, names and values; found ${words.length}.`);
+  const long = words.find(({ length }) => length > MAX_WORD_CHARS);
+  if (long !== undefined)
+    throw invalid(
+      `"serverPath", "args" and "env" hold at most ${MAX_WORD_CHARS} characters in one place; found ${long.length}.`,
+    );
 }
 
 const isString = (value: unknown): value is string => typeof value === 'string';

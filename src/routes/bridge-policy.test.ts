@@ -81,6 +81,9 @@ test('an interpreter that is allowed with one argument runs with no other (CVE-2
 test('a long argument does not keep a pattern with several stars busy (CVE-2026-0621)', () => {
   const bridge: Partial<BridgePolicy> = { allow: [['uvx', '*-*-*-*=*']] };
   assert.equal(refusalOf({ serverPath: 'uvx', args: ['a-b-c-d=e'] }, bridge), undefined);
-  const long = { serverPath: 'uvx', args: ['-a'.repeat(500_000)] };
-  assert.equal(refusalOf(long, bridge), 'command_not_allowed');
+  const long = (length: number) => ({ serverPath: 'uvx', args: ['-a'.repeat(length)] });
+  assert.equal(refusalOf(long(4_000), bridge), 'command_not_allowed');
+  assert.equal(refusalOf(long(500_000), bridge), 'invalid_request');
+  const many = { serverPath: 'uvx', args: Array.from({ length: 300 }, () => 'a') };
+  assert.equal(refusalOf(many, bridge), 'invalid_request');
 });

@@ -2,6 +2,7 @@
  * POST /bridge: one request in, the result object itself out. The client behind it is a pooled child, kept for
  * CLIENT_CACHE_TTL_MS; everything else is stateless.
  */
+import { maskArguments } from '../config/mask.ts';
 import type { Settings } from '../config/settings.ts';
 import { asBridgeError, BridgeError } from '../errors.ts';
 import type { Gate } from '../http/gate.ts';
@@ -42,6 +43,21 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
   const { settings, cwd, gate, pool, relay, placement, log } = deps;
   const principals = new Map<string, Principal>();
 
+  // Whatever LOG_LEVEL is: who made the bridge start something is to be found afterwards.
+  const auditLog = log.child({ audit: 'adhoc' }, { level: 'info' });
+
+  /** Names, and no values: neither of variables nor of what may be secret in arguments and URLs. */
+  const audit = (
+    { serverPath, args, env }: BridgeCall,
+    principal: string,
+    address: string,
+    requestId: string,
+  ): void => {
+    const command = maskArguments([serverPath, ...args]);
+    const variables = Object.keys(env);
+    auditLog.info({ principal, address, command, variables, requestId }, 'an ad-hoc server is started');
+  };
+
   /** Throws BridgeError for what is refused before a child is asked. */
   const serve = (
     text: string,
@@ -69,24 +85,9 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
       relay.forward(owner, 'bridge', { head, body: text, reply, lost });
       return;
     }
-    if (adhoc && !pool.hasAdhoc(server.name)) {
-      const { serverPath, args, env } = call;
-      const variables = Object.keys(env);
-      log.info(
-        {
-          audit: 'adhoc',
-          principal: principal.key,
-          address,
-          serverPath,
-          args,
-          variables,
-          requestId: reply.requestId,
-        },
-        'an ad-hoc server is used',
-      );
-    }
     const serverPool = adhoc ? pool.adhoc(server) : pool.configured(server.name);
     const scope = serverPool.scope(serverPool.server.isolation === 'shared' ? '' : principal.key);
+    if (adhoc && scope.wouldStart) audit(call, principal.key, address, reply.requestId);
     new BridgeRequest({ message: call.message, tools, reply, lane: principal.key }).sendTo(scope.acquire());
   };
 
