@@ -36,6 +36,10 @@ async function main(): Promise<number> {
     generatedToken,
     tunnel: command.tunnel,
     entry: fileURLToPath(import.meta.url),
+    guardian: (ledger) => ({
+      command: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url), ledger],
+      environment: { MCP_BRIDGE_ROLE: 'guardian' },
+    }),
     version: version(),
     reload: () => read(command.options, generatedToken),
   });
@@ -63,6 +67,16 @@ async function work(): Promise<void> {
   const link = await createPrimaryLink(process);
   if (link === undefined) process.exit(EXIT_FAILED);
   await runWorker(link.fleet, link.start, process.env);
+}
+
+/** The primary was killed: what the guardian that it left becomes. */
+async function endWhatIsLeft(ledger: string): Promise<void> {
+  const { endLeftBehind } = await import('./supervisor/aftermath.ts');
+  const { workers, servers } = await endLeftBehind(ledger);
+  if (workers + servers.length === 0) return;
+  complain(
+    `The primary was killed; ended what it left: ${workers} workers, children of ${servers.join(', ') || 'no server'}`,
+  );
 }
 
 /** One of PM2's instances: a worker that has no primary of ours. */
@@ -115,6 +129,8 @@ function version(): string {
 /** The variable is set by our own primary: under PM2 a process is a cluster worker of somebody else. */
 if (process.env['MCP_BRIDGE_ROLE'] === 'worker') {
   await work();
+} else if (process.env['MCP_BRIDGE_ROLE'] === 'guardian') {
+  await endWhatIsLeft(process.argv[2] ?? '');
 } else {
   try {
     if (isPm2Instance(process.env)) await serveUnderPm2();

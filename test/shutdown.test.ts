@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -16,7 +16,7 @@ import { type Bridge, ENTRY, startBridge } from './harness/bridge.ts';
 import { callThrough, openDoor } from './harness/door.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { assertNoSession, assertRpcError } from './harness/expect.ts';
-import { cleanEnvironment, isAlive, run } from './harness/process.ts';
+import { cleanEnvironment, isAlive, processesWith, run } from './harness/process.ts';
 import {
   type Answer,
   call,
@@ -55,6 +55,15 @@ async function crowd(bridge: Bridge): Promise<readonly number[]> {
   assert.equal(all.length, 7, 'two workers, four servers and a grandchild');
   return all;
 }
+
+/** Where a worker blocks its event loop for ever on SIGPWR. */
+const BLOCKABLE = { NODE_OPTIONS: `--require=${resolve('test/fixtures/block-on-signal.cjs')}` };
+
+const workersOf = (bridge: Bridge): number[] =>
+  bridge.lines().flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : []));
+
+const ledgersIn = ({ runtimeDir }: Bridge): string[] =>
+  readdirSync(runtimeDir).filter((name) => name.endsWith('.ledger'));
 
 const allGone = (pids: readonly number[]): Promise<true> =>
   until('every process to be gone', () => !pids.some(isAlive));
@@ -116,6 +125,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
       assert.equal(await bridge.ended, 0);
       assert.deepEqual(all.filter(isAlive), []);
+      assert.deepEqual(processesWith(bridge.runtimeDir), []);
       await assertQuiet(bridge);
     },
   );
@@ -197,6 +207,42 @@ test('a killed primary takes its workers and every child with it', LIMIT, async 
   await allGone(all);
   await assertQuiet(bridge);
 });
+
+test('workers that hang go with their killed primary, and so does every child', LIMIT, async (t) => {
+  const bridge = await startBridge(t, { config, env: BLOCKABLE });
+  const processes = await crowd(bridge);
+  for (const pid of workersOf(bridge)) process.kill(pid, 'SIGPWR');
+  process.kill(bridge.pid, 'SIGKILL');
+  await allGone(processes);
+  const told = /^The primary was killed; ended what it left: 2 workers, children of .*stubborn/;
+  await until('the last words of the guardian', () => told.test(bridge.stderr()));
+  await until('the guardian to be gone', () => processesWith(bridge.runtimeDir).length === 0);
+  assert.deepEqual(ledgersIn(bridge), []);
+});
+
+test('what primary and workers leave that are killed together is ended too', LIMIT, async (t) => {
+  const bridge = await startBridge(t, { config });
+  const processes = await crowd(bridge);
+  for (const pid of [bridge.pid, ...workersOf(bridge)]) process.kill(pid, 'SIGKILL');
+  await allGone(processes);
+});
+
+test(
+  'a guardian that was killed is replaced, and what both leave is ended by the next start',
+  LIMIT,
+  async (t) => {
+    const bridge = await startBridge(t, { config });
+    const processes = await crowd(bridge);
+    const [first = 0] = processesWith(bridge.runtimeDir);
+    process.kill(first, 'SIGKILL');
+    const second = await until('another guardian', () =>
+      processesWith(bridge.runtimeDir).find((pid) => pid !== first),
+    );
+    for (const pid of [second, bridge.pid, ...workersOf(bridge)]) process.kill(pid, 'SIGKILL');
+    await startAgain(t, bridge).printed(/MCP Bridge on /);
+    await allGone(processes);
+  },
+);
 
 test('port and folder of a killed bridge are free for the next one', LIMIT, async (t) => {
   const bridge = await startBridge(t, { config: { servers: { own: echo() } } });

@@ -18,6 +18,7 @@ import { claimPort } from '../supervisor/port-claim.ts';
 import { startTimeOf } from '../supervisor/proc.ts';
 import { enterRuntimeDir } from '../supervisor/runtime-dir.ts';
 import { EXIT_CONFIG, EXIT_FAILED, StartError } from '../supervisor/start-error.ts';
+import { keptText } from '../supervisor/whole-file.ts';
 import { workerId } from '../supervisor/worker-id.ts';
 import { watchServers } from '../watch-servers.ts';
 import type { Succession } from './fleet-families.ts';
@@ -25,7 +26,6 @@ import { createLock } from './lock.ts';
 import { type MemberRecord, readMembers, writeMember } from './members.ts';
 import { Pm2Fleet } from './pm2-fleet.ts';
 import { takeCrash } from './retired.ts';
-import { keptText } from './whole-file.ts';
 
 export interface InstanceInput {
   readonly environment: NodeJS.ProcessEnv;

@@ -6,7 +6,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Member, WorkerState } from '../ipc/messages.ts';
 import { startTimeOf } from '../supervisor/proc.ts';
-import { readJson, writeWhole } from './whole-file.ts';
+import { readJson, writeWhole } from '../supervisor/whole-file.ts';
 
 export interface MemberRecord extends Member {
   readonly pid: number;

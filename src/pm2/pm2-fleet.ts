@@ -4,6 +4,7 @@
  * what a dead one left is ended, counted and cleared by a peer or by its slot's next process.
  */
 import { type FSWatcher, watch } from 'node:fs';
+import { join } from 'node:path';
 import type { ServerDefinition, Settings } from '../config/settings.ts';
 import type { Fleet, FleetEvents, Heartbeat } from '../ipc/fleet.ts';
 import { Grants } from '../ipc/grants.ts';
@@ -11,7 +12,7 @@ import type { GatheredPart, Member, QuotaKind, Topic, TrialFailure, WorkerState 
 import type { Logger } from '../log.ts';
 import { retire } from '../metrics/merge.ts';
 import { endGroups } from '../supervisor/ledger.ts';
-import { type ChildrenFile, createChildrenFile, readChildren } from './children-file.ts';
+import { createLedgerFile, groupOf, type LedgerFile, readLedgerFile } from '../supervisor/ledger-file.ts';
 import { createFleetFamilies, type FleetFamilies, type Succession } from './fleet-families.ts';
 import type { Lock } from './lock.ts';
 import { isMemberFile, type MemberRecord, readMembers, removeMember, writeMember } from './members.ts';
@@ -44,7 +45,7 @@ export class Pm2Fleet implements Fleet {
   readonly slot: number;
   readonly id: string;
   readonly #options: Pm2FleetOptions;
-  readonly #children: ChildrenFile;
+  readonly #children: LedgerFile;
   readonly #questions: Questions;
   readonly #grants: Grants;
   readonly #families: FleetFamilies;
@@ -62,7 +63,9 @@ export class Pm2Fleet implements Fleet {
     this.#self = self;
     this.slot = self.slot;
     this.id = self.id;
-    this.#children = createChildrenFile(folder, self.id);
+    this.#children = createLedgerFile(childrenPath(folder, self.id), (error) =>
+      options.logger.error({ err: error }, 'the ledger of children cannot be written'),
+    );
     this.#questions = createQuestions(folder, self.id, (topic) => this.#ownAnswer(topic));
     this.#families = createFleetFamilies(self.slot, succession, () => this.#members);
     const quotas = createQuotaFiles({
@@ -128,11 +131,12 @@ export class Pm2Fleet implements Fleet {
   }
 
   childStarted(pgid: number, server: string): void {
-    this.#children.started(pgid, server);
+    const group = groupOf(pgid, server);
+    if (group !== undefined) this.#children.started(group);
   }
 
   childExited(pgid: number): void {
-    this.#children.exited(pgid);
+    this.#children.gone(pgid);
   }
 
   async gather(topic: Topic): Promise<readonly GatheredPart[]> {
@@ -227,7 +231,7 @@ export class Pm2Fleet implements Fleet {
     if (this.#reaping.has(id)) return;
     this.#reaping.add(id);
     try {
-      const servers = await endGroups(readChildren(folder, id));
+      const servers = await endGroups(readLedgerFile(childrenPath(folder, id)).groups);
       await lock.hold(() => {
         fold(folder, { id, slot, hasCrashed: true });
         removeMember(folder, id);
@@ -286,3 +290,5 @@ export class Pm2Fleet implements Fleet {
     ];
   }
 }
+
+const childrenPath = (folder: string, id: string): string => join(folder, `${id}.children`);

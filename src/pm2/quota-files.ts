@@ -6,8 +6,8 @@
  */
 import { join } from 'node:path';
 import type { QuotaKind } from '../ipc/messages.ts';
+import { readJson, writeWhole } from '../supervisor/whole-file.ts';
 import type { Lock } from './lock.ts';
-import { readJson, writeWhole } from './whole-file.ts';
 
 export interface QuotaFiles {
   /** Grants all of `count` or as much as there is; answers how much. */

@@ -6,7 +6,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { retire } from '../metrics/merge.ts';
-import { readJson, writeWhole } from './whole-file.ts';
+import { readJson, writeWhole } from '../supervisor/whole-file.ts';
 
 export interface Retired {
   /** Undefined when nobody was folded in yet. */

@@ -1,16 +1,15 @@
 /** What the instances leave for each other in RUNTIME_DIR, read as a peer reads it. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startTimeOf } from '../supervisor/proc.ts';
-import { createChildrenFile, readChildren } from './children-file.ts';
+import { keptText } from '../supervisor/whole-file.ts';
 import { createLock } from './lock.ts';
 import { type MemberRecord, readMembers, removeMember, writeMember } from './members.ts';
 import { createQuotaFiles } from './quota-files.ts';
 import { fold, readRetired, takeCrash, writeSnapshot } from './retired.ts';
-import { keptText } from './whole-file.ts';
 
 function folderOf(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'pm2-files-'));
@@ -53,28 +52,6 @@ test('removing a member removes its files and no other', (t) => {
   }
   removeMember(folder, 'a');
   assert.deepEqual(readdirSync(folder).sort(), ['ab.member', 'retired.json']);
-});
-
-test('the ledger of a killed process names the groups that it had not seen the end of', (t) => {
-  const folder = folderOf(t);
-  const file = createChildrenFile(folder, 'a');
-  file.started(process.ppid, 'a server');
-  for (let pgid = 100_000; pgid < 103_000; pgid++) {
-    file.started(pgid, 'brief');
-    file.exited(pgid);
-  }
-  file.started(1, 'everybody');
-  file.started(200_000, 'gone before it was looked at');
-  appendFileSync(join(folder, 'a.children'), '+ 30000');
-  assert.deepEqual(readChildren(folder, 'a'), file.groups());
-  assert.deepEqual(
-    file.groups().map(({ pgid, server, startTime }) => [pgid, server, startTime]),
-    [
-      [process.ppid, 'a server', startTimeOf(process.ppid)],
-      [200_000, 'gone before it was looked at', undefined],
-    ],
-  );
-  assert.ok(statSync(join(folder, 'a.children')).size < 100_000);
 });
 
 test('a process is folded into the total once, and its slot’s crash is told once', (t) => {

@@ -6,6 +6,8 @@ import { groupRuns } from '../../test/fixtures/fleet/group-runs.ts';
 import { createLedger } from './ledger.ts';
 import { isSignalable, startTimeOf } from './proc.ts';
 
+const NO_FILE = { started: () => undefined, gone: () => undefined };
+
 async function group(t: TestContext, script: string): Promise<number> {
   const child = spawn('sh', ['-c', script], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
   const pgid = child.pid ?? 0;
@@ -17,7 +19,7 @@ async function group(t: TestContext, script: string): Promise<number> {
 }
 
 test('groups of one worker are ended, those of another are not', async (t) => {
-  const ledger = createLedger();
+  const ledger = createLedger(NO_FILE);
   const mine = await group(t, 'echo up; sleep 600');
   const other = await group(t, 'echo up; sleep 600');
   ledger.started('a', mine, 'one');
@@ -29,7 +31,7 @@ test('groups of one worker are ended, those of another are not', async (t) => {
 });
 
 test('a group that exited is forgotten, and so is nobody else', async (t) => {
-  const ledger = createLedger();
+  const ledger = createLedger(NO_FILE);
   const pgid = await group(t, 'echo up; sleep 600');
   ledger.started('a', pgid, 'one');
   ledger.exited('a', pgid);
@@ -38,7 +40,7 @@ test('a group that exited is forgotten, and so is nobody else', async (t) => {
 });
 
 test('grandchildren whose leader is gone are still ended', async (t) => {
-  const ledger = createLedger();
+  const ledger = createLedger(NO_FILE);
   const pgid = await group(
     t,
     '(trap "" TERM; sleep 600) & read -r line < /dev/null; echo up; exec sleep 600',
@@ -52,7 +54,7 @@ test('grandchildren whose leader is gone are still ended', async (t) => {
 });
 
 test('a number that a stranger has by now is left alone', async (t) => {
-  const ledger = createLedger();
+  const ledger = createLedger(NO_FILE);
   const gone = spawn('true', { detached: true });
   await once(gone, 'exit');
   // Reported too late: the leader was gone already. Whoever has the number afterwards is somebody else.
@@ -63,7 +65,7 @@ test('a number that a stranger has by now is left alone', async (t) => {
 });
 
 test('our own group and the groups 0 and 1 are never touched', async () => {
-  const ledger = createLedger();
+  const ledger = createLedger(NO_FILE);
   for (const pgid of [0, 1, -1, process.pid, Number.NaN]) ledger.started('a', pgid, 'one');
   assert.deepEqual(await ledger.reap('a'), []);
 });

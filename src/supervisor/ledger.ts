@@ -3,7 +3,8 @@
  * that died and cannot: then nothing it started may stay behind, grandchildren included.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { isSignalable, startTimeOf } from './proc.ts';
+import { type Group, groupOf, type LedgerFile } from './ledger-file.ts';
+import { isSignalable, signalIfThere, startTimeOf } from './proc.ts';
 
 export interface Ledger {
   started(worker: string, pgid: number, server: string): void;
@@ -12,35 +13,32 @@ export interface Ledger {
   reap(worker: string): Promise<readonly string[]>;
 }
 
-export interface Group {
-  readonly pgid: number;
-  readonly server: string;
-  /** Of its leader, when it was reported; undefined when the leader was gone by then. */
-  readonly startTime: string | undefined;
-}
-
 /** All of it together stays below a second. */
 const TERM_MS = 500;
 const KILL_MS = 400;
 const LOOK_MS = 20;
 
-export function createLedger(): Ledger {
+/** `file` is kept up to date, for whoever comes after this process. */
+export function createLedger(file: Pick<LedgerFile, 'started' | 'gone'>): Ledger {
   const workers = new Map<string, Map<number, Group>>();
 
   return {
     started(worker, pgid, server) {
-      // 0 and 1 would signal ourselves and everybody.
-      if (!Number.isInteger(pgid) || pgid < 2 || pgid === process.pid) return;
+      const group = groupOf(pgid, server);
+      if (group === undefined) return;
       const groups = workers.get(worker) ?? new Map<number, Group>();
-      workers.set(worker, groups.set(pgid, { pgid, server, startTime: startTimeOf(pgid) }));
+      workers.set(worker, groups.set(pgid, group));
+      file.started(group);
     },
     exited(worker, pgid) {
-      workers.get(worker)?.delete(pgid);
+      if (workers.get(worker)?.delete(pgid)) file.gone(pgid);
     },
     async reap(worker) {
       const groups = [...(workers.get(worker)?.values() ?? [])];
       workers.delete(worker);
-      return endGroups(groups);
+      const servers = await endGroups(groups);
+      for (const { pgid } of groups) file.gone(pgid);
+      return servers;
     },
   };
 }
@@ -48,9 +46,9 @@ export function createLedger(): Ledger {
 /** Gently for a moment. Resolves when they are gone, with the servers of those that were left; never rejects. */
 export async function endGroups(reported: readonly Group[]): Promise<readonly string[]> {
   const groups = reported.filter(isLeft);
-  for (const group of groups) signal(group, 'SIGTERM');
+  for (const { pgid } of groups) signalIfThere(-pgid, 'SIGTERM');
   await gone(groups, TERM_MS);
-  for (const group of groups.filter(isLeft)) signal(group, 'SIGKILL');
+  for (const { pgid } of groups.filter(isLeft)) signalIfThere(-pgid, 'SIGKILL');
   await gone(groups, KILL_MS);
   return groups.map(({ server }) => server);
 }
@@ -63,16 +61,6 @@ function isLeft({ pgid, startTime }: Group): boolean {
   const leader = startTimeOf(pgid);
   if (leader !== undefined && leader !== startTime) return false;
   return isSignalable(-pgid);
-}
-
-function signal({ pgid }: Group, name: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(-pgid, name);
-  } catch (error) {
-    // ESRCH: it went by itself. EPERM: a child that runs as another user, whom only its own worker may end.
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
-  }
 }
 
 /** These waits keep the process alive, unlike `pause`: the primary must not end before its work is done. */

@@ -10,8 +10,11 @@ import { createLogger, flushLog, type Logger } from '../log.ts';
 import { createPrimaryMetrics } from '../metrics/metrics.ts';
 import { Reloader } from '../reloader.ts';
 import { watchServers } from '../watch-servers.ts';
+import { endAllLeftBehind } from './aftermath.ts';
 import { banner, urlOf } from './banner.ts';
 import type { Outcome } from './fleet-state.ts';
+import { type GuardianOptions, startGuardian } from './guardian.ts';
+import { createLedgerFile, ledgerPath } from './ledger-file.ts';
 import { claimPort } from './port-claim.ts';
 import { claimRuntimeDir, holderOf, runtimeDirOf } from './runtime-dir.ts';
 import { EXIT_CONFIG, StartError } from './start-error.ts';
@@ -26,6 +29,8 @@ export interface PrimaryInput {
   readonly tunnel: boolean;
   /** The file that a worker runs. */
   readonly entry: string;
+  /** What ends all that the ledger at `path` names, should this process be killed. */
+  readonly guardian: (path: string) => Pick<GuardianOptions, 'command' | 'environment'>;
   readonly version: string;
   /** Reads the configuration anew. */
   readonly reload: () => Loaded | Refused;
@@ -49,10 +54,18 @@ export async function runPrimary(input: PrimaryInput): Promise<Outcome> {
     version,
     onError: (error) => logger.debug({ err: error }, 'process metrics could not be read'),
   });
+  await endAllLeftBehind(runtimeDir.path);
+  const path = ledgerPath(runtimeDir.path);
+  const ledgerFile = createLedgerFile(path, (error) =>
+    logger.error({ err: error }, 'the ledger of processes cannot be written'),
+  );
+  // With the first process of a container the kernel ends all others.
+  const guardian = process.pid === 1 ? undefined : startGuardian({ ...input.guardian(path), logger });
   const supervisor = new Supervisor({
     settings,
     port,
     runtimeDir,
+    ledgerFile,
     sessionSecret: settings.sessionSecret || randomBytes(32).toString('base64url'),
     entry,
     logger,
@@ -96,6 +109,7 @@ export async function runPrimary(input: PrimaryInput): Promise<Outcome> {
   reloader.close();
   metrics.close();
   runtimeDir.leave();
+  await guardian?.dismiss();
   logger.info({ code: outcome.code }, 'stopped');
   await flushLog(logger);
   return outcome;

@@ -1,5 +1,5 @@
 /**
- * RUNTIME_DIR: the folder of the pid file and of the workers' relay sockets. Whoever can write there can speak to
+ * RUNTIME_DIR: the folder of the pid file, the ledger and the workers' relay sockets. Whoever can write there can speak to
  * the workers as one of them, so it belongs to this user alone, and a folder that does not is refused, not repaired:
  * a mode changed on /tmp by mistake would be worse.
  */
@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { renderFault, shown } from '../config/fault.ts';
 import type { Settings } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
+import { ledgerPath } from './ledger-file.ts';
 import { startTimeOf } from './proc.ts';
 import { EXIT_CONFIG, EXIT_FAILED, StartError } from './start-error.ts';
 
@@ -25,7 +26,7 @@ export interface RuntimeDir {
   readonly path: string;
   /** Removes what a dead worker left. */
   forget(worker: string): void;
-  /** Removes the pid file and all sockets; the folder too, where it was not named by the operator. */
+  /** Removes the pid file, the ledger and all sockets; the folder too, where it was not named by the operator. */
   leave(): void;
 }
 
@@ -50,6 +51,7 @@ export function claimRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: nu
     forget: (worker) => rmSync(join(path, `${worker}.sock`), { force: true }),
     leave() {
       clearSockets(path);
+      rmSync(ledgerPath(path), { force: true });
       if (readPid(path)?.pid === process.pid) rmSync(join(path, PID_FILE), { force: true });
       if (settings.runtimeDir === undefined) removeEmpty(path);
     },

@@ -22,6 +22,7 @@ import {
 } from './fleet-state.ts';
 import { createGathers, type Gathers } from './gathers.ts';
 import { createLedger, type Ledger } from './ledger.ts';
+import type { LedgerFile } from './ledger-file.ts';
 import { createQuotas, type Quotas } from './quotas.ts';
 import { type Rules, rulesFor } from './rules.ts';
 import type { RuntimeDir } from './runtime-dir.ts';
@@ -41,6 +42,7 @@ export interface SupervisorOptions {
   readonly entry: string;
   readonly logger: Logger;
   readonly metrics: PrimaryMetrics;
+  readonly ledgerFile: LedgerFile;
   /** Every slot had its first chance, and at least one worker serves. */
   readonly onStarted: (workers: readonly ReadyWorker[]) => void;
   readonly rules?: Partial<Rules>;
@@ -75,7 +77,7 @@ export class Supervisor {
   readonly #running = new Map<string, Running>();
   readonly #events: FleetEvent[] = [];
   readonly #reaping = new Set<Promise<void>>();
-  readonly #ledger: Ledger = createLedger();
+  readonly #ledger: Ledger;
   readonly #quotas: Quotas;
   readonly #gathers: Gathers;
   readonly #trials: Errands<readonly TrialFailure[]> = createErrands();
@@ -96,6 +98,7 @@ export class Supervisor {
       { ...rulesFor(settings), ...options.rules },
       { id: workerId, random: Math.random },
     );
+    this.#ledger = createLedger(options.ledgerFile);
     this.#quotas = createQuotas({ sessions: settings.maxSessions, children: settings.maxChildren });
     this.#gathers = createGathers((id, seq, topic) => this.#send(id, { type: 'ask', seq, topic }));
     this.#snapshots = createSnapshots(() => metrics.snapshot());
@@ -229,6 +232,8 @@ export class Supervisor {
       return;
     }
     this.#running.set(id, { slot, worker, engine: undefined, isListening: false });
+    const { pid } = worker.process;
+    if (pid !== undefined) this.#options.ledgerFile.forked(pid);
     worker.on('message', (message: ToPrimary) => this.#heard(slot, id, message));
     worker.on('error', (error) => {
       if (worker.process.pid === undefined) this.#notForked(id, error);
@@ -336,6 +341,8 @@ export class Supervisor {
   }
 
   #reap(id: string): void {
+    const pid = this.#running.get(id)?.worker.process.pid;
+    if (pid !== undefined) this.#options.ledgerFile.gone(pid);
     this.#running.delete(id);
     this.#snapshots.retire(id);
     this.#gathers.forget(id);

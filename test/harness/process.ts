@@ -121,6 +121,14 @@ export function descendants(pid: number): number[] {
   return found;
 }
 
+/** Process ids of all whose command line holds `text`, whoever their parent is. */
+export function processesWith(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((pid) => isAlive(pid) && commandLineOf(pid).includes(text));
+}
+
 /** Whether `pid` exists and is no zombie. */
 export function isAlive(pid: number): boolean {
   return stateOf(pid)?.state !== undefined && stateOf(pid)?.state !== 'Z';
@@ -144,5 +152,13 @@ function stateOf(pid: number): { state: string; parent: number } | undefined {
     return { state, parent: Number(parent) };
   } catch {
     return undefined; // ended while we looked
+  }
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+  } catch {
+    return ''; // ended while we looked
   }
 }
