@@ -26,6 +26,13 @@ export function marked(mark: string): Process[] {
   return found;
 }
 
+/** How many processes name `text` on their command line: the guardian is started without the mark. */
+export function naming(text: string): number {
+  return readdirSync('/proc').filter(
+    (name) => Number(name) !== process.pid && read(`/proc/${name}/cmdline`)?.includes(text),
+  ).length;
+}
+
 /** Signals exactly this process; false when it is gone. */
 export function signal(one: Process, name: NodeJS.Signals): boolean {
   if (look(one.pid)?.startTime !== one.startTime) return false;

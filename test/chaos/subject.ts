@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ENTRY, TEST_TOKEN } from '../harness/bridge.ts';
 import { freePort } from '../harness/free-port.ts';
 import { cleanEnvironment } from '../harness/process.ts';
-import { MARK_VARIABLE, marked, type Process, signal } from './processes.ts';
+import { MARK_VARIABLE, marked, naming, type Process, signal } from './processes.ts';
 import { serversFile } from './servers.ts';
 
 export const REQUEST_TIMEOUT_MS = 5_000;
@@ -143,7 +143,10 @@ export class Subject {
 
   /** What it left behind; to be asked after `stop`. */
   leftovers(): { readonly processes: number; readonly files: readonly string[] } {
-    return { processes: marked(this.#mark).length, files: filesIn(join(this.#folder, 'run')) };
+    return {
+      processes: marked(this.#mark).length + naming(this.#folder),
+      files: filesIn(join(this.#folder, 'run')),
+    };
   }
 
   /** Kills whatever is left and removes the folder. */
