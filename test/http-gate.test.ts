@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { BridgeError, type ErrorCode } from '../src/errors.ts';
 import type { AuthFailure } from '../src/http/auth.ts';
-import { canonicalAddress } from '../src/http/client-address.ts';
+import { canonicalAddress, networkOf } from '../src/http/client-address.ts';
 import { type Chunk, HeaderList, type HeaderPairs, type RawRequest } from '../src/http/engine.ts';
 import { createGate, type Gate, type GateSettings } from '../src/http/gate.ts';
 import { type Principal, principalFromWire } from '../src/http/principal.ts';
@@ -298,6 +298,22 @@ test('an address has one spelling', () => {
   assert.equal(canonicalAddress('fe80::1%eth0'), 'fe80::1');
   assert.equal(canonicalAddress('1.2.3'), undefined);
   assert.equal(canonicalAddress('[1.2.3.4'), undefined);
+});
+
+test('a client has one address in IPv4, and a /64 in IPv6', () => {
+  for (const [address, network] of [
+    ['192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:db8::1', '2001:db8:0:0'],
+    ['2001:db8:1:2::', '2001:db8:1:2'],
+    ['::1', '0:0:0:0'],
+    ['fe80::a:b:c:d', 'fe80:0:0:0'],
+    ['1:2:3::5:6:7:8', '1:2:3:0'],
+    ['1::4:5:6:7:8', '1:0:0:4'],
+    ['64:ff9b::192.0.2.33', '64:ff9b:0:0'],
+  ] as const) {
+    assert.equal(networkOf(address), network, address);
+  }
 });
 
 /** A key server, and a signer whose key it publishes. */

@@ -163,7 +163,10 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
 
 test('instances share what one of them made, count together, and say what is wrong', OPTIONS, async (t) => {
   const config = { servers: { shared: { ...echo(), isolation: 'shared' } } };
-  const pm2 = await createPm2(t, { config, env: { ACCESS_TOKEN: '', MAX_SESSIONS: '5' } });
+  const pm2 = await createPm2(t, {
+    config,
+    env: { ACCESS_TOKEN: '', MAX_SESSIONS: '5', RATE_LIMIT_MAX: '60' },
+  });
   const step = stepsOf(t);
 
   await step(
@@ -196,6 +199,16 @@ test('instances share what one of them made, count together, and say what is wro
     const refused = opened.flatMap((each) => (each.status === 'rejected' ? [String(each.reason)] : []));
     assert.equal(refused.length, 7);
     for (const why of refused) assert.match(why, /initialize: 503 .*MAX_SESSIONS/);
+  });
+
+  await step('RATE_LIMIT_MAX holds for all instances together', async () => {
+    const guess = { path: '/servers', headers: { Authorization: 'Bearer a-guess' } };
+    const answers = await Promise.all(Array.from({ length: 80 }, () => send(pm2, guess)));
+    const statuses = answers.map(({ status }) => status);
+    assert.deepEqual(
+      [401, 429].map((status) => statuses.filter((each) => each === status).length),
+      [60, 20],
+    );
   });
 
   await step('a faulty configuration is told, and not tried again', async () => {

@@ -43,6 +43,8 @@ forEachEngine('a token has its requests over all workers, then 429', async (t, e
     assert.equal(body.error.data.code, 'rate_limited');
   }
   assert.equal((await send(bridge, ping('other-token-0123456789'))).status, 200, 'another token has its own');
+  const servers = { path: '/servers', headers: { Authorization: `Bearer ${bridge.token}` } };
+  assert.equal((await send(bridge, servers)).status, 200, 'another route has its own');
 
   const metrics = (await send(bridge, { path: '/metrics' })).text;
   assert.match(metrics, /^mcp_bridge_rate_limited_total 20$/m);
@@ -52,9 +54,18 @@ forEachEngine('requests without a good token count for their address', async (t,
   const bridge = await startBridge(t, {
     engine,
     config: { servers: { echo: echo() } },
-    env: { RATE_LIMIT_MAX: '5', RATE_LIMIT_WINDOW_MS: '600000' },
+    env: { RATE_LIMIT_MAX: '5', RATE_LIMIT_WINDOW_MS: '600000', TRUST_PROXY: 'true' },
   });
   await wholeFleet(bridge);
+  const from = async (address: string) => {
+    const { headers, ...raw } = ping('wrong');
+    return (await send(bridge, { ...raw, headers: { ...headers, 'X-Forwarded-For': address } })).status;
+  };
+  for (let i = 0; i < 5; i++) assert.equal(await from(`2001:db8::${i}`), 401);
+  assert.equal(await from('2001:db8::ffff:ffff:ffff:ffff'), 429, 'a network counts as one');
+  assert.equal(await from('2001:db8:0:1::'), 401);
+  assert.equal(await from('192.0.2.7'), 401);
+
   const statuses: number[] = [];
   for (let i = 0; i < 8; i++) statuses.push((await send(bridge, ping('wrong'))).status);
   assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);

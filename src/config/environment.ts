@@ -120,7 +120,7 @@ export const ENVIRONMENT = {
     max: 1_000_000_000,
     fallback: 0,
     default: '0 (off)',
-    doc: 'Requests per window and token (per address where there is none) over all workers; past them 429',
+    doc: 'Requests per window, route and token (per address where there is none) over all workers; past them 429',
   }),
   RATE_LIMIT_WINDOW_MS: wholeNumber({ min: 1, max: maxMs, fallback: 900_000, doc: 'Length of that window' }),
   TRUST_PROXY: trustedProxies({

@@ -42,6 +42,18 @@ export function canonicalAddress(text: string): string | undefined {
   return canonical.startsWith('::ffff:') && canonical.includes('.') ? canonical.slice(7) : canonical;
 }
 
+/** What one client has of addresses: one in IPv4, and all of a /64 in IPv6. `address` is canonical. */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = head.split(':').filter((group) => group !== '');
+  const last = tail === undefined || tail === '' ? [] : tail.split(':');
+  // IPv4 in its own spelling stands for the last two groups, and never for one of the first four.
+  const zeros = tail === undefined ? 0 : 8 - groups.length - last.length;
+  for (let i = 0; i < zeros; i++) groups.push('0');
+  return [...groups, ...last].slice(0, 4).join(':');
+}
+
 function forwardedFor(headers: HeaderList): string[] {
   if (headers.get('x-forwarded-for') === undefined) return [];
   const addresses: string[] = [];

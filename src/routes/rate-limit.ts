@@ -1,11 +1,13 @@
 /**
- * RATE_LIMIT_MAX requests per RATE_LIMIT_WINDOW_MS and token, over all workers; requests without a valid token count
- * for their address. A key's count lives with the worker that owns the key, and is asked for over the relay.
+ * RATE_LIMIT_MAX requests per RATE_LIMIT_WINDOW_MS, token and route, over all workers; requests without a valid token
+ * count for their address. A key's count lives with the worker that owns the key, and is asked for over the relay.
  *
  * Headers: draft-ietf-httpapi-ratelimit-headers-10, "RateLimit-Policy" and "RateLimit".
  */
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
+import { networkOf } from '../http/client-address.ts';
 import type { RawRequest } from '../http/engine.ts';
 import type { Gate } from '../http/gate.ts';
 import type { Principal } from '../http/principal.ts';
@@ -26,6 +28,10 @@ export interface RateLimitDeps {
   readonly refused: () => void;
 }
 
+/** What one worker counts of addresses in a window; those beyond share one count, so that nobody fills the memory. */
+const MAX_ADDRESSES = 100_000;
+const OTHER_ADDRESSES = 'address others';
+
 interface Verdict {
   readonly allowed: boolean;
   readonly resetMs: number;
@@ -39,9 +45,24 @@ export function limitRate(gate: Gate, deps: RateLimitDeps): Gate {
   const { max, windowMs, relay, roster, self, log } = deps;
   const counts = new RateLimiterMemory({ points: max, duration: windowMs / 1000 });
 
-  const count = async (key: string): Promise<Verdict> => {
+  let addresses = 0;
+  let addressesSince = now();
+
+  const keptKey = async (key: string): Promise<string> => {
+    if (addresses < MAX_ADDRESSES || !key.startsWith('address ')) return key;
+    if (now() - addressesSince > windowMs) {
+      addresses = 0;
+      addressesSince = now();
+      return key;
+    }
+    return (await counts.get(key)) === null ? OTHER_ADDRESSES : key;
+  };
+
+  const count = async (wanted: string): Promise<Verdict> => {
     try {
-      const { msBeforeNext } = await counts.consume(key);
+      const key = await keptKey(wanted);
+      const { msBeforeNext, isFirstInDuration } = await counts.consume(key);
+      if (isFirstInDuration && key.startsWith('address ')) addresses++;
       return { allowed: true, resetMs: msBeforeNext };
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
@@ -81,15 +102,18 @@ export function limitRate(gate: Gate, deps: RateLimitDeps): Gate {
     );
   };
 
-  const admit = async (principal: Principal | Promise<Principal>, address: string): Promise<Principal> => {
+  const admit = async (
+    principal: Principal | Promise<Principal>,
+    { address, route }: { address: string; route: string },
+  ): Promise<Principal> => {
     let known: Principal;
     try {
       known = await principal;
     } catch (error) {
-      await consume(`address ${address}`);
+      await consume(`address ${networkOf(address)} ${route}`);
       throw error;
     }
-    await consume(`token ${known.key}`);
+    await consume(`token ${known.key} ${route}`);
     return known;
   };
 
@@ -104,10 +128,16 @@ export function limitRate(gate: Gate, deps: RateLimitDeps): Gate {
       } catch (error) {
         principal = Promise.reject(error);
       }
-      const admitted = admit(principal, address);
+      const admitted = admit(principal, { address, route: routeOf(request.path) });
       // A route may refuse the request for another reason before it looks at who asks.
       admitted.catch(() => undefined);
       return admitted;
     },
   };
+}
+
+/** `/mcp` of `/mcp/fetch`: only routes that exist ask who calls, so there are few. */
+function routeOf(path: string): string {
+  const slash = path.indexOf('/', 1);
+  return slash === -1 ? path : path.slice(0, slash);
 }
