@@ -2,17 +2,20 @@
  * The image: built once from the Dockerfile as it is, and run as operators run it, read-only and with a memory limit.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ContainerOptions, runContainer } from '../harness/container.ts';
 import { freePort } from '../harness/free-port.ts';
-import { buildImage, inspectImage, skipWithoutImages } from '../harness/images.ts';
+import { buildImage, inspectImage, must, skipWithoutImages } from '../harness/images.ts';
 import { callTool, send } from '../harness/rpc.ts';
 import { connect, textOf } from '../harness/sdk-clients.ts';
+import { without } from '../harness/tool.ts';
 import { until } from '../harness/until.ts';
 
+/** `without` is asked at the start, because in CI a missing program is an error. */
+const COMPOSE = { skip: without(['docker-compose', 'ip'], 'docker-compose iproute2') };
 const MAX_BYTES = 350 * 1000 * 1000;
 const TOKEN = 'token-of-the-container-0123456789';
 
@@ -112,4 +115,19 @@ test('the image is built and serves', { skip: skipWithoutImages(), timeout: 400_
       assert.equal(container.stderr().trim().split('\n').length, 1);
     });
   }
+
+  await t.test('docker compose up: the port is published, the volumes are there', COMPOSE, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'bridge-compose-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    for (const file of ['docker-compose.yml', 'mcp-servers.yaml']) copyFileSync(file, join(folder, file));
+    const env = `${readFileSync('.env.example', 'utf8')}\nACCESS_TOKEN=token-of-compose-0123456789\n`;
+    writeFileSync(join(folder, '.env'), env);
+
+    const up = ['--import', 'tsx', 'test/fixtures/compose/up.ts', folder, image];
+    const seen = JSON.parse(must('unshare', ['--net', process.execPath, ...up])) as Record<string, string>;
+    assert.equal(seen['echoed'], 'Echo: through compose');
+    assert.equal(seen['nodeEnv'], 'production');
+    assert.match(seen['written'] ?? '', /Read-only file system/);
+    assert.ok(seen['logged'], 'combined.log is not in the volume');
+  });
 });
