@@ -317,6 +317,10 @@ forEachEngine('legacy clients and real servers', async (t, engine) => {
       assert.equal(notificationsOf(two, 'notifications/resources/updated').length, 0);
       await one.request('resources/unsubscribe', { uri });
       assert.equal(await counted(), 0);
+      for (const client of [one, two, one]) {
+        const refused = client.request('resources/subscribe', { uri: 'test://none' });
+        await assert.rejects(refused, /Resource not found: test:\/\/none/);
+      }
     });
 
     await check('a deleted session is unknown afterwards and its child is gone', async (sub) => {

@@ -3,9 +3,10 @@
  * who listens to them, counts their resource subscriptions, and ends them when nobody has used them for a while.
  */
 import { now } from '../deadline.ts';
-import { BridgeError } from '../errors.ts';
+import { asBridgeError, BridgeError } from '../errors.ts';
 import type { Message } from '../protocol/message.ts';
 import type { Child, ChildOwner, ServerFacts } from './child.ts';
+import { type Refusal, Subscriptions } from './subscriptions.ts';
 import { UpstreamListen } from './upstream-listen.ts';
 
 /** A session without a child of its own. */
@@ -29,8 +30,7 @@ export class Scope implements ChildOwner {
   readonly #children = new Set<Child>();
   /** Of the children of the modern era, which tell nothing that nobody listens to. */
   readonly #listens = new Map<Child, UpstreamListen>();
-  /** How many sessions have subscribed to a resource. */
-  readonly #subscriptions = new Map<string, number>();
+  readonly #subscriptions: Subscriptions;
   #toolsVersion = 0;
   #minSeverity = Number.POSITIVE_INFINITY;
   #logLevel: string | undefined;
@@ -40,6 +40,17 @@ export class Scope implements ChildOwner {
 
   constructor(deps: ScopeDeps) {
     this.#deps = deps;
+    this.#subscriptions = new Subscriptions({
+      ready: async () => {
+        try {
+          await this.acquire();
+          return undefined;
+        } catch (error) {
+          return asBridgeError(error);
+        }
+      },
+      tell: (method, uri) => this.#tellOf(method, uri),
+    });
   }
 
   get listenerCount(): number {
@@ -94,29 +105,14 @@ export class Scope implements ChildOwner {
     this.#usedAt = now();
   }
 
-  /** True when the server has to be told: this is the first subscriber of `uri`. */
-  subscribe(uri: string): boolean {
-    const count = this.#subscriptions.get(uri) ?? 0;
-    this.#subscriptions.set(uri, count + 1);
-    return count === 0;
+  /** Counts a subscriber of `uri`; the servers are told of the first. Resolves with their refusal, if there is one. */
+  subscribe(uri: string): Promise<Refusal | undefined> {
+    return this.#subscriptions.add(uri);
   }
 
-  /** True when the server has to be told: this was the last subscriber of `uri`. */
-  unsubscribe(uri: string): boolean {
-    const count = this.#subscriptions.get(uri) ?? 0;
-    if (count > 1) this.#subscriptions.set(uri, count - 1);
-    else this.#subscriptions.delete(uri);
-    return count === 1;
-  }
-
-  /** As `subscribe`, and tells the server itself. */
-  addSubscription(uri: string): void {
-    if (this.subscribe(uri)) this.#tellOf('resources/subscribe', uri);
-  }
-
-  /** A session that had subscribed to `uri` is gone. */
-  dropSubscription(uri: string): void {
-    if (this.unsubscribe(uri)) this.#tellOf('resources/unsubscribe', uri);
+  /** One subscriber less; resolves when the servers know of the last one's end. */
+  unsubscribe(uri: string): Promise<void> {
+    return this.#subscriptions.remove(uri);
   }
 
   /** Resolves when what was subscribed to is what the servers tell of, where they say so. */
@@ -196,29 +192,43 @@ export class Scope implements ChildOwner {
     return this.#starting;
   }
 
-  #tellOf(method: string, uri: string): void {
-    for (const child of this.#children) {
-      const listen = this.#listens.get(child);
-      if (listen === undefined) child.ask(method, { uri }).catch(() => undefined);
-      else listen.want([...this.#subscriptions.keys()]);
+  /** The first refusal, if there is one. */
+  async #tellOf(method: string, uri: string): Promise<Refusal | undefined> {
+    const told = [...this.#children].map((child) => this.#tellChild(child, method, uri));
+    return (await Promise.all(told)).find((refusal) => refusal !== undefined);
+  }
+
+  async #tellChild(child: Child, method: string, uri: string): Promise<Refusal | undefined> {
+    const listen = this.#listens.get(child);
+    if (listen !== undefined) {
+      listen.want(this.#subscriptions.uris);
+      await listen.settled;
+      if (method !== 'resources/subscribe' || listen.honours(uri)) return undefined;
+      const sentence = `Server "${child.server.name}" does not tell of changes of "${uri}".`;
+      return new BridgeError('rejected_params', sentence);
+    }
+    try {
+      const answer = await child.ask(method, { uri });
+      return answer.kind === 'error' ? answer : undefined;
+    } catch (error) {
+      return asBridgeError(error);
     }
   }
 
   #adopt(child: Child): void {
-    const replaces = this.#children.size === 0;
     this.#children.add(child);
     this.#toolsVersion++;
     if (child.era === 'modern') {
       const listen = new UpstreamListen(child);
       this.#listens.set(child, listen);
-      listen.want([...this.#subscriptions.keys()]);
+      listen.want(this.#subscriptions.uris);
       return;
     }
     // A new child knows nothing of what was asked of another one. Should it die meanwhile, `closed` tells.
     const tell = (method: string, params: unknown): void =>
       void child.ask(method, params).catch(() => undefined);
     if (this.#logLevel !== undefined) tell('logging/setLevel', { level: this.#logLevel });
-    if (replaces) for (const uri of this.#subscriptions.keys()) tell('resources/subscribe', { uri });
+    for (const uri of this.#subscriptions.uris) tell('resources/subscribe', { uri });
   }
 }
 

@@ -212,19 +212,24 @@ test('what is idle is ended, what is in use stays', async (t) => {
 test('subscriptions are counted, and told to the child that takes over', async (t) => {
   const { pool } = create(t);
   const scope = pool.scope('p');
-  assert.deepEqual(
-    [scope.subscribe('test://one'), scope.subscribe('test://one'), scope.unsubscribe('test://one')],
-    [true, false, false],
-  );
+  const counts = async (): Promise<unknown> => {
+    const child = await scope.acquire();
+    const answer = await child.ask('resources/read', { uri: 'test://subscriptions' });
+    const [first] = parsePayload(answer)['contents'] as { text: string }[];
+    return JSON.parse(first?.text ?? '');
+  };
+  const both = await Promise.all([scope.subscribe('test://one'), scope.subscribe('test://one')]);
+  assert.deepEqual(both, [undefined, undefined]);
+  assert.deepEqual(await counts(), { 'test://one': 1 });
+
   const child = await scope.acquire();
-  const counts = await until('the subscription', async () => {
-    const { contents } = parsePayload(await child.ask('resources/read', { uri: 'test://subscriptions' })) as {
-      contents: { text: string }[];
-    };
-    return contents[0]?.text;
-  });
-  assert.deepEqual(JSON.parse(counts), { 'test://one': 1 });
-  assert.equal(scope.unsubscribe('test://one'), true);
+  await child.close();
+  assert.notEqual(await scope.acquire(), child);
+  assert.deepEqual(await counts(), { 'test://one': 1 });
+  await scope.unsubscribe('test://one');
+  assert.deepEqual(await counts(), { 'test://one': 1 });
+  await scope.unsubscribe('test://one');
+  assert.deepEqual(await counts(), { 'test://one': 0 });
 });
 
 test('nobody behind a shared child: its questions are refused, its ping is answered', async (t) => {

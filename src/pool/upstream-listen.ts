@@ -31,6 +31,8 @@ export class UpstreamListen {
   #uris: readonly string[] = [];
   #wanted = '{}';
   #current: number | undefined;
+  /** What the server said it would tell of; undefined where it has not said. */
+  #agreed: readonly unknown[] | undefined;
   #opening: { readonly id: number; readonly acknowledged: () => void } | undefined;
   #settled: Promise<void> = Promise.resolve();
   #isOff = false;
@@ -55,13 +57,18 @@ export class UpstreamListen {
     return this.#settled;
   }
 
+  /** Whether the server tells of changes of this resource, as far as it has said. */
+  honours(uri: string): boolean {
+    return this.#agreed?.includes(uri) !== false;
+  }
+
   /** Whether a notification of the child is news for those who listen. */
   hears(message: Message): boolean {
     if (message.method === 'notifications/cancelled') {
       this.#ended(Number(message.token), true);
       return false;
     }
-    const { _meta } = parsePayload(message);
+    const { _meta, notifications } = parsePayload(message);
     const id = (_meta as Record<string, unknown> | undefined)?.[SUBSCRIPTION_KEY];
     if (message.method !== 'notifications/subscriptions/acknowledged') return id === this.#current;
     if (this.#opening === undefined || id !== this.#opening.id) return false;
@@ -69,6 +76,8 @@ export class UpstreamListen {
     this.#opening = undefined;
     this.#leaveCurrent();
     this.#current = next;
+    const { resourceSubscriptions } = (notifications ?? {}) as Record<string, unknown>;
+    this.#agreed = Array.isArray(resourceSubscriptions) ? resourceSubscriptions : undefined;
     acknowledged();
     return false;
   }

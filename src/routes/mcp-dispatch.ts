@@ -7,7 +7,6 @@ import type { Reply } from '../http/reply.ts';
 import { RPC_WITHOUT_ID, rpcErrorBody, sendError } from '../http/send-error.ts';
 import { sseEvent } from '../http/sse.ts';
 import type { Pool } from '../pool/pool.ts';
-import { parsePayload } from '../protocol/message.ts';
 import { isBatch, readMessage } from '../protocol/read-message.ts';
 import type { Face } from '../sessions/face.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
@@ -58,17 +57,11 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       return placement.ofSession(call.sessionId, pool.definition(call.server));
     const { server } = pool.configured(call.server);
     if (call.verb !== 'POST') return undefined;
-    const holder = typeof body === 'string' ? holderOf(body) : undefined;
+    // A retry goes to the worker that has its call in hand, wherever it lands.
+    const holder = modern.ownerOf(body);
     if (holder !== undefined) return placement.ofWorker(holder);
     if (server.isolation === 'session' && isInitialize(body)) return placement.forNewChild();
     return placement.ofScope(server, call.principal.key);
-  };
-
-  /** A retry goes to the worker that has its call in hand, wherever it lands. */
-  const holderOf = (body: string): string | undefined => {
-    if (!body.includes('"requestState"')) return undefined;
-    const read = readMessage(body);
-    return read.kind === 'request' ? modern.ownerOf(parsePayload(read)) : undefined;
   };
 
   const lost = (call: McpCall, body: string | Uint8Array, reply: Reply, served: boolean): void => {

@@ -63,6 +63,13 @@ export class ClientRequest implements Asker {
     if (this.#finish()) this.delivery.answer(`{"jsonrpc":"2.0","id":${this.message.id},"result":${result}}`);
   }
 
+  /** What was asked for is there, with nothing to tell of it; or the server's, or the bridge's, error. */
+  settled(refusal: Message | BridgeError | undefined): void {
+    if (refusal === undefined) this.answerWith('{}');
+    else if (refusal instanceof BridgeError) this.failed(refusal);
+    else this.answered(refusal);
+  }
+
   progressed(progress: Message): void {
     this.delivery.event(rewrite(progress, '', this.message.token));
   }

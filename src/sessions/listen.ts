@@ -23,6 +23,7 @@ export class Listen implements ScopeListener {
   readonly #facts: ServerFacts;
   readonly #methods = new Set<string>();
   readonly #uris = new Set<string>();
+  readonly #subscribed: Promise<unknown>;
   readonly #honoured: Record<string, unknown>;
   #isAcknowledged = false;
   #isOver = false;
@@ -47,15 +48,17 @@ export class Listen implements ScopeListener {
       throw new BridgeError('rejected_params', '"subscriptions/listen" needs "notifications", an object.');
     }
     this.#honoured = this.#choose(wanted as Record<string, unknown>);
+    this.#subscribed = Promise.all([...this.#uris].map((uri) => this.#subscribe(uri)));
     if (this.#isEmpty) return;
     scope.attach(this);
-    for (const uri of this.#uris) scope.addSubscription(uri);
     delivery.reply.onAbort(() => this.#leave());
   }
 
-  /** Once, when the server tells what it is to tell: nothing may come before it, and nothing be missed after it. */
-  acknowledge(): void {
-    const params = { notifications: this.#honoured };
+  /** Resolves when the server tells what it is to tell: nothing may come before it, and nothing be missed after it. */
+  async acknowledge(): Promise<void> {
+    await Promise.all([this.#subscribed, this.#scope.settled()]);
+    const resources = this.#uris.size > 0 ? { resourceSubscriptions: [...this.#uris] } : {};
+    const params = { notifications: { ...this.#honoured, ...resources } };
     this.#event('notifications/subscriptions/acknowledged', params, undefined);
     this.#isAcknowledged = true;
     if (this.#isEmpty) this.end();
@@ -90,7 +93,7 @@ export class Listen implements ScopeListener {
     this.#delivery.answer(`{"jsonrpc":"2.0","id":${this.#message.id},"result":${this.#tagged(result)}}`);
   }
 
-  /** What of the wish the server can give, as it is told to the client. */
+  /** What of the wish the server can give, as it is told to the client; the resources are told of later. */
   #choose(wanted: Record<string, unknown>): Record<string, unknown> {
     const honoured: Record<string, unknown> = {};
     for (const [member, capability, method] of KINDS) {
@@ -101,9 +104,14 @@ export class Listen implements ScopeListener {
     const uris = wanted['resourceSubscriptions'];
     if (Array.isArray(uris) && uris.length > 0 && this.#can('resources', 'subscribe') === true) {
       for (const uri of uris) if (typeof uri === 'string') this.#uris.add(uri);
-      honoured['resourceSubscriptions'] = [...this.#uris];
     }
     return honoured;
+  }
+
+  /** What the server refuses is not honoured. */
+  async #subscribe(uri: string): Promise<void> {
+    const refusal = await this.#scope.subscribe(uri);
+    if (refusal !== undefined) this.#uris.delete(uri);
   }
 
   #can(capability: string, feature: string): unknown {
@@ -130,7 +138,7 @@ export class Listen implements ScopeListener {
     this.#isOver = true;
     this.#left(this);
     this.#scope.detach(this);
-    for (const uri of this.#uris) this.#scope.dropSubscription(uri);
+    for (const uri of this.#uris) void this.#scope.unsubscribe(uri);
     return true;
   }
 }

@@ -21,7 +21,7 @@ import { Listen } from './listen.ts';
 import type { McpCall } from './mcp-call.ts';
 import { ModernClientRequest } from './modern-answer.ts';
 import { ParkedCalls, type ParkedCallsDeps } from './parked-calls.ts';
-import { type CallState, type CarriedState, callDigest, isCarried } from './request-state.ts';
+import { type CallState, type CarriedState, callDigest, isCarried, statesIn } from './request-state.ts';
 import type { ToolGates } from './tool-gates.ts';
 import type { ToolFacts, ToolTables } from './tool-table.ts';
 
@@ -76,9 +76,12 @@ export class ModernFace {
   }
 
   /** The worker that holds the call which a request continues; undefined when it continues none. */
-  ownerOf(params: Readonly<Record<string, unknown>>): string | undefined {
-    const state = this.#deps.states.open(params['requestState']);
-    return state === undefined || isCarried(state) ? undefined : state.worker;
+  ownerOf(body: string | Uint8Array): string | undefined {
+    for (const text of statesIn(body)) {
+      const state = this.#deps.states.open(text);
+      if (state !== undefined && !isCarried(state)) return state.worker;
+    }
+    return undefined;
   }
 
   closeStreams(): void {
@@ -221,8 +224,7 @@ export class ModernFace {
       this.#listens.delete(over),
     );
     this.#listens.add(listen);
-    await scope.settled();
-    listen.acknowledge();
+    await listen.acknowledge();
   }
 
   /** To a child of a legacy server that is the client's alone for the call, because it may be asked something. */

@@ -47,7 +47,7 @@ export class PooledSession extends Session implements ScopeListener {
 
   protected override async release(): Promise<void> {
     this.#scope.detach(this);
-    for (const uri of this.#uris) this.#scope.dropSubscription(uri);
+    for (const uri of this.#uris) void this.#scope.unsubscribe(uri);
   }
 
   #concerns(message: Message): boolean {
@@ -73,14 +73,19 @@ export class PooledSession extends Session implements ScopeListener {
   }
 
   #subscribe(request: ClientRequest, uri: string): void {
-    const known = this.#uris.has(uri);
+    if (this.#uris.has(uri)) {
+      request.answerWith('{}');
+      return;
+    }
     this.#uris.add(uri);
-    if (!known && this.#scope.subscribe(uri)) askScope(this.#scope, request);
-    else request.answerWith('{}');
+    void this.#scope.subscribe(uri).then((refusal) => {
+      if (refusal !== undefined) this.#uris.delete(uri);
+      request.settled(refusal);
+    });
   }
 
   #unsubscribe(request: ClientRequest, uri: string): void {
-    if (this.#uris.delete(uri) && this.#scope.unsubscribe(uri)) askScope(this.#scope, request);
-    else request.answerWith('{}');
+    const told = this.#uris.delete(uri) ? this.#scope.unsubscribe(uri) : Promise.resolve();
+    void told.then(() => request.answerWith('{}'));
   }
 }

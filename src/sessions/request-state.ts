@@ -4,6 +4,7 @@
  * outside can read or make one. MCP 2026-07-28, "Multi Round-Trip Requests".
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { asBuffer } from '../protocol/utf8.ts';
 
 /** A call that is parked at a worker. */
 export interface CallState {
@@ -60,6 +61,34 @@ export class RequestStates {
       return undefined; // forged or damaged: no one needs to know which
     }
   }
+}
+
+const KEY = '"requestState"';
+const MAX_FOUND = 4;
+/** Above what the state of a parked call takes. */
+const NEAR = 4_096;
+
+/**
+ * Whatever in a body may be a state, found without reading the message, which may be large. A text that is none, or
+ * stands somewhere else in the message, opens nothing or leads to a worker that refuses it.
+ */
+export function statesIn(body: string | Uint8Array): readonly string[] {
+  const source = typeof body === 'string' ? body : asBuffer(body);
+  const found: string[] = [];
+  for (
+    let at = source.indexOf(KEY);
+    at !== -1 && found.length < MAX_FOUND;
+    at = source.indexOf(KEY, at + 1)
+  ) {
+    const start = at + KEY.length;
+    const near =
+      typeof source === 'string'
+        ? source.slice(start, start + NEAR)
+        : source.toString('latin1', start, start + NEAR);
+    const state = /^\s*:\s*"([\w-]+)"/.exec(near)?.[1];
+    if (state !== undefined) found.push(state);
+  }
+  return found;
 }
 
 export const isCarried = (state: CallState | CarriedState): state is CarriedState => 'inner' in state;

@@ -78,7 +78,7 @@ export class TranslatedSession extends Session implements ScopeListener {
     this.#questions.close();
     scope.detach(this);
     if (isOwn) await scope.close();
-    else for (const uri of this.#uris) scope.dropSubscription(uri);
+    else for (const uri of this.#uris) void scope.unsubscribe(uri);
   }
 
   #call(request: ClientRequest): void {
@@ -117,17 +117,20 @@ export class TranslatedSession extends Session implements ScopeListener {
   #subscribe(request: ClientRequest, uri: string | undefined): void {
     if (!this.#checkSubscribing(request, uri)) return;
     const { scope } = this.#options;
-    if (!this.#uris.has(uri)) scope.addSubscription(uri);
+    if (this.#uris.has(uri)) {
+      request.answerWith('{}');
+      return;
+    }
     this.#uris.add(uri);
-    scope.settled().then(
-      () => request.answerWith('{}'),
-      (error: unknown) => request.failed(asBridgeError(error)),
-    );
+    void scope.subscribe(uri).then((refusal) => {
+      if (refusal !== undefined) this.#uris.delete(uri);
+      request.settled(refusal);
+    });
   }
 
   #unsubscribe(request: ClientRequest, uri: string | undefined): void {
     if (!this.#checkSubscribing(request, uri)) return;
-    if (this.#uris.delete(uri)) this.#options.scope.dropSubscription(uri);
+    if (this.#uris.delete(uri)) void this.#options.scope.unsubscribe(uri);
     request.answerWith('{}');
   }
 
