@@ -11,6 +11,7 @@ import type { Chunk } from '../http/engine.ts';
 import type { Logger } from '../log.ts';
 import { type Message, rewrite } from '../protocol/message.ts';
 import { FairQueue } from './fair-queue.ts';
+import { IdTable } from './id-table.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
 /** Who sent a request. Exactly one of `answered` and `failed` is called, once, and never after `cancel`. */
@@ -45,19 +46,23 @@ export interface ConnectionDeps {
 /** How many requests may wait per request that may be in flight. */
 const QUEUE_FACTOR = 8;
 
+/** Requests that last, beside those that `maxConcurrent` counts. */
+const MAX_LASTING = 64;
+
 /** Bytes that a server may leave in its stdin before further requests are refused. */
 const MAX_BACKLOG_BYTES = 67_108_864;
 
 class Pending extends Expirable {
-  readonly id: number;
   readonly message: Message;
   readonly asker: Asker;
   readonly startedAt = now();
+  /** `lasting`: sent, and answered when what it asks for ends, perhaps never. */
+  state: 'waiting' | 'sent' | 'lasting' = 'waiting';
+  id = 0;
   readonly #timedOut: (pending: Pending) => void;
 
-  constructor(id: number, message: Message, asker: Asker, timedOut: (pending: Pending) => void) {
+  constructor(message: Message, asker: Asker, timedOut: (pending: Pending) => void) {
     super();
-    this.id = id;
     this.message = message;
     this.asker = asker;
     this.#timedOut = timedOut;
@@ -72,21 +77,23 @@ const laneOf = ({ asker }: Pending): string => asker.lane ?? '';
 
 export class Connection implements TransportListener {
   readonly #deps: ConnectionDeps;
-  readonly #sent = new Map<number, Pending>();
+  readonly #pending: IdTable<Pending>;
+  /** Those of `#pending` that wait for a place. */
   readonly #waiting = new FairQueue<Pending>();
-  readonly #lasting = new Map<number, Asker>();
+  /** How many of `#pending` the server has and is to answer soon. */
+  #sent = 0;
   readonly #timedOut = (pending: Pending): void => this.#expire(pending);
   #transport: Transport | undefined;
-  #nextId = 1;
   #closedBy: BridgeError | undefined;
 
   constructor(deps: ConnectionDeps, open: (listener: TransportListener) => Transport) {
     this.#deps = deps;
+    this.#pending = new IdTable(deps.maxConcurrent * (1 + QUEUE_FACTOR) + MAX_LASTING);
     this.#transport = open(this);
   }
 
   get inFlight(): number {
-    return this.#sent.size + this.#waiting.size;
+    return this.#sent + this.#waiting.size;
   }
 
   get pid(): number | undefined {
@@ -105,16 +112,17 @@ export class Connection implements TransportListener {
       this.#deps.finished(message.method, 'refused', 0);
       throw new BridgeError(
         'at_limit',
-        `Server "${server}" has ${this.#sent.size} requests in flight and ${this.#waiting.size} waiting; no more are taken.`,
+        `Server "${server}" has ${this.#sent} requests in flight and ${this.#waiting.size} waiting; no more are taken.`,
       );
     }
     if ((this.#transport?.backlog ?? 0) > MAX_BACKLOG_BYTES) {
       this.#deps.finished(message.method, 'refused', 0);
       throw new BridgeError('at_limit', `Server "${server}" does not read its input; no more is sent to it.`);
     }
-    const pending = new Pending(this.#nextId++, message, asker, this.#timedOut);
+    const pending = new Pending(message, asker, this.#timedOut);
+    pending.id = this.#pending.add(pending);
     deadlines.set(pending, timeoutMs, pending.startedAt);
-    if (this.#sent.size < maxConcurrent) this.#send(pending);
+    if (this.#sent < maxConcurrent) this.#send(pending);
     else this.#waiting.push(laneOf(pending), pending);
     return pending.id;
   }
@@ -125,10 +133,11 @@ export class Connection implements TransportListener {
    */
   subscribe(message: Message, asker: Asker): number {
     if (this.#closedBy !== undefined) throw this.#closedBy;
-    const id = this.#nextId++;
-    this.#lasting.set(id, asker);
-    this.#transport?.send(rewrite(message, `${id}`, `${id}`));
-    return id;
+    const pending = new Pending(message, asker, this.#timedOut);
+    pending.state = 'lasting';
+    pending.id = this.#pending.add(pending);
+    this.#transport?.send(rewrite(message, `${pending.id}`, `${pending.id}`));
+    return pending.id;
   }
 
   /** Sends a notification, or an answer to one of the server's requests, as it stands. */
@@ -138,15 +147,11 @@ export class Connection implements TransportListener {
 
   /** Forgets a request; the server is told when it has it. The asker hears nothing more. `reason` is one line for the server. */
   cancel(id: number, reason: string): void {
-    if (this.#lasting.delete(id)) {
-      this.#sendCancelled(id, reason);
-      return;
-    }
-    const sent = this.#sent.has(id);
-    const pending = this.#sent.get(id) ?? this.#waitingWith(id);
+    const pending = this.#pending.get(id);
     if (pending === undefined) return;
+    const { state, message } = pending;
     this.#settle(pending, 'cancelled');
-    if (sent && pending.message.method !== 'initialize') this.#sendCancelled(id, reason);
+    if (state !== 'waiting' && message.method !== 'initialize') this.#sendCancelled(id, reason);
   }
 
   close(): Promise<void> {
@@ -162,28 +167,32 @@ export class Connection implements TransportListener {
 
   closed(reason: BridgeError): void {
     this.#closedBy = reason;
-    for (const pending of [...this.#sent.values(), ...this.#waiting]) {
+    for (const pending of [...this.#pending]) {
       this.#settle(pending, 'died');
       pending.asker.failed(reason);
     }
-    for (const asker of this.#lasting.values()) asker.failed(reason);
-    this.#lasting.clear();
     this.#deps.closed(reason);
   }
 
   #send(pending: Pending): void {
-    this.#sent.set(pending.id, pending);
+    pending.state = 'sent';
+    this.#sent++;
     const id = `${pending.id}`;
     this.#transport?.send(rewrite(pending.message, id, id));
   }
 
   /** Takes a request off the books and lets the next one that waits go out. */
   #settle(pending: Pending, outcome: Outcome): void {
-    const wasSent = this.#sent.delete(pending.id);
-    if (!wasSent) this.#waiting.delete(laneOf(pending), pending);
+    this.#pending.delete(pending.id);
+    if (pending.state === 'lasting') return;
     this.#deps.deadlines.cancel(pending);
     this.#deps.finished(pending.message.method, outcome, (now() - pending.startedAt) / 1000);
-    if (wasSent && this.#closedBy === undefined) this.#sendNext();
+    if (pending.state === 'waiting') {
+      this.#waiting.delete(laneOf(pending), pending);
+      return;
+    }
+    this.#sent--;
+    if (this.#closedBy === undefined) this.#sendNext();
   }
 
   #sendNext(): void {
@@ -193,21 +202,9 @@ export class Connection implements TransportListener {
     this.#send(next);
   }
 
-  #waitingWith(id: number): Pending | undefined {
-    for (const pending of this.#waiting) if (pending.id === id) return pending;
-    return undefined;
-  }
-
   #answer(message: Message): void {
-    const id = Number(message.id);
-    const pending = this.#sent.get(id);
-    if (pending === undefined) {
-      const lasting = this.#lasting.get(id);
-      if (lasting !== undefined) {
-        this.#lasting.delete(id);
-        lasting.answered(message);
-        return;
-      }
+    const pending = this.#pending.get(Number(message.id));
+    if (pending === undefined || pending.state === 'waiting') {
       this.#deps.log.warn(
         { server: this.#deps.server, id: message.id },
         'a server answered what nobody asked',
@@ -219,15 +216,15 @@ export class Connection implements TransportListener {
   }
 
   #progress(message: Message): void {
-    const pending = this.#sent.get(Number(message.token));
-    if (pending === undefined || pending.message.token === undefined) return;
+    const pending = this.#pending.get(Number(message.token));
+    if (pending?.state !== 'sent' || pending.message.token === undefined) return;
     this.#deps.deadlines.set(pending, this.#deps.timeoutMs);
     pending.asker.progressed(message);
   }
 
   #expire(pending: Pending): void {
     const { server, timeoutMs } = this.#deps;
-    const sent = this.#sent.has(pending.id);
+    const sent = pending.state === 'sent';
     this.#settle(pending, 'timeout');
     if (sent && pending.message.method !== 'initialize')
       this.#sendCancelled(pending.id, `no answer within ${timeoutMs} ms`);

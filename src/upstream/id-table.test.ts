@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IdTable } from './id-table.ts';
+
+test('an id is found until it is deleted, and no later item gets it', () => {
+  const table = new IdTable<string>(3);
+  const seen = new Set<number>();
+  for (let round = 0; round < 1_000; round++) {
+    const [one, two] = [table.add(`one ${round}`), table.add(`two ${round}`)];
+    assert.ok(!seen.has(one) && !seen.has(two) && one !== two);
+    seen.add(one).add(two);
+    assert.equal(table.get(one), `one ${round}`);
+    assert.equal(table.delete(round % 2 ? one : two), true);
+    assert.equal(table.delete(round % 2 ? two : one), true);
+    assert.equal(table.get(one), undefined);
+    assert.equal(table.delete(one), false);
+  }
+  assert.equal(table.size, 0);
+});
+
+test('it holds as many as it has places, and says so', () => {
+  const table = new IdTable<number>(2);
+  const first = table.add(1);
+  table.add(2);
+  assert.ok(table.isFull);
+  assert.throws(() => table.add(3), /more than 2 in flight/);
+  table.delete(first);
+  table.add(3);
+  assert.deepEqual([...table], [3, 2]);
+});
+
+test('numbers that a server made up find nothing', () => {
+  const table = new IdTable<string>(4);
+  const id = table.add('x');
+  for (const stranger of [0, -1, -id, id + 4, id + 0.5, 1e300, Number.NaN, Infinity]) {
+    assert.equal(table.get(stranger), undefined, String(stranger));
+    assert.equal(table.delete(stranger), false, String(stranger));
+  }
+  assert.equal(table.get(id), 'x');
+});
