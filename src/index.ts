@@ -34,6 +34,7 @@ async function main(): Promise<number> {
     settings,
     notes,
     generatedToken,
+    journalStream: process.env['JOURNAL_STREAM'],
     tunnel: command.tunnel,
     entry: fileURLToPath(import.meta.url),
     guardian: (ledger) => ({

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -16,7 +16,8 @@ import { type Bridge, ENTRY, startBridge } from './harness/bridge.ts';
 import { callThrough, openDoor } from './harness/door.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { assertNoSession, assertRpcError } from './harness/expect.ts';
-import { cleanEnvironment, isAlive, processesWith, run } from './harness/process.ts';
+import { freePort } from './harness/free-port.ts';
+import { cleanEnvironment, isAlive, processesWith, run, runProgram } from './harness/process.ts';
 import {
   type Answer,
   call,
@@ -357,6 +358,44 @@ for (const [whose, token] of [
     });
   });
 }
+
+test(
+  'a generated token stands in no log: it is in a file that the curl reads, or on the terminal',
+  LIMIT,
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'bridge-log-'));
+    t.after(() => rmSync(dir, { recursive: true, force: true }));
+    writeFileSync(join(dir, 'mcp-servers.yaml'), JSON.stringify({ servers: { everything } }));
+    const env = {
+      NODE_ENV: 'development',
+      PORT: `${await freePort()}`,
+      WORKERS: '1',
+      RUNTIME_DIR: join(dir, 'run'),
+    };
+    const start = `exec '${process.execPath}' '${ENTRY}' > log`;
+    const log = (): string => (existsSync(join(dir, 'log')) ? readFileSync(join(dir, 'log'), 'utf8') : '');
+
+    const silent = runProgram(t, 'sh', ['-c', start], { cwd: dir, env });
+    const [line] = await until('the banner', () => /^curl .+\n/m.exec(log()) ?? undefined);
+    const file = join(dir, 'run', 'access-token');
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const token = readFileSync(file, 'utf8');
+    assert.match(token, /^[\w-]{32}$/);
+    assert.ok(!log().includes(token));
+    assert.deepEqual(await pasted(line, {}), { content: [{ type: 'text', text: 'Echo: hello' }] });
+    silent.child.kill('SIGTERM');
+    assert.equal(await silent.ended, 0);
+    assert.equal(existsSync(file), false);
+
+    // A terminal of its own, which is its stderr.
+    const seen = runProgram(t, 'script', ['-qec', `sh -c "${start}"`, '/dev/null'], { cwd: dir, env });
+    const [, shown = ''] = await seen.printed(/Authorization: Bearer ([\w-]{32})/);
+    await until('it to log', () => log() !== '');
+    assert.ok(!log().includes(shown));
+    seen.child.kill('SIGTERM');
+    await seen.ended;
+  },
+);
 
 /** What a shell makes of the line: its output, parsed. */
 async function pasted(line: string, env: Record<string, string>): Promise<Json> {

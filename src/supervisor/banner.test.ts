@@ -4,12 +4,13 @@ import type { Settings } from '../config/settings.ts';
 import { banner, urlOf } from './banner.ts';
 
 const workers = [{ slot: 0, pid: 7, engine: 'uws' }];
-const show = (settings: Partial<Settings>, generatedToken?: string): string =>
+const show = (settings: Partial<Settings>, generatedToken?: string, tokenFile?: string): string =>
   banner({
     settings: { host: '127.0.0.1', workers: 1, servers: [], accessTokens: [], ...settings } as Settings,
     port: 3000,
     workers,
     generatedToken,
+    tokenFile,
   });
 const servers = (...names: string[]) =>
   names.map((name) => ({ name, disabled: false })) as unknown as Settings['servers'];
@@ -22,6 +23,13 @@ test('the generated token stands in a curl that works as printed', () => {
     ),
     true,
   );
+});
+
+test('a generated token that is in a file is not shown, and the curl reads it there', () => {
+  const text = show({ servers: servers('a') }, 'abc-def', "/tmp/o'clock/access-token");
+  assert.doesNotMatch(text, /abc-def/);
+  assert.match(text, /^ {2}token {4}in \/tmp\/o'clock\/access-token \(made for this run;/m);
+  assert.ok(text.includes(`-H "Authorization: Bearer $(cat '/tmp/o'\\''clock/access-token')"`), text);
 });
 
 test('a configured token is never printed; the shell fills it in', () => {

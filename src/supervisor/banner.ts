@@ -6,13 +6,15 @@ export interface BannerInput {
   readonly settings: Settings;
   readonly port: number;
   readonly workers: readonly ReadyWorker[];
-  /** Shown in full: it exists for this terminal. */
+  /** Shown in full, unless it is in a file. */
   readonly generatedToken?: string | undefined;
+  /** Where the generated token is when what reads this keeps it, as a log does. */
+  readonly tokenFile?: string | undefined;
 }
 
 /** Ends with a new line. The curl works as printed (a configured token must be in the shell's environment). */
 export function banner(input: BannerInput): string {
-  const { settings, port, workers, generatedToken } = input;
+  const { settings, port, workers } = input;
   const url = urlOf(settings.host, port);
   const pids = workers.map(({ pid }) => pid).join(', ');
   const engines = [...new Set(workers.map(({ engine }) => ENGINE_NAMES[engine] ?? engine))].join(', ');
@@ -20,9 +22,7 @@ export function banner(input: BannerInput): string {
     `MCP Bridge on ${url}`,
     `  workers  ${workers.length} of ${settings.workers} (pid ${pids}) on ${engines}`,
     `  servers  ${settings.servers.map(({ name }) => name).join(', ') || 'none'}`,
-    ...(generatedToken === undefined
-      ? []
-      : [`  token    ${generatedToken} (made for this run; set ACCESS_TOKEN to choose one)`]),
+    ...tokenLine(input),
   ];
   return `\n${lines.join('\n')}\n\nTry it:\n\n${curl(input, url)}\n\n`;
 }
@@ -36,12 +36,19 @@ export function urlOf(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function curl({ settings, generatedToken }: BannerInput, url: string): string {
+function tokenLine({ generatedToken, tokenFile }: BannerInput): readonly string[] {
+  if (generatedToken === undefined) return [];
+  const shown = tokenFile === undefined ? generatedToken : `in ${tokenFile}`;
+  return [`  token    ${shown} (made for this run; set ACCESS_TOKEN to choose one)`];
+}
+
+function curl(input: BannerInput, url: string): string {
+  const { settings } = input;
   const server = settings.servers.find(({ disabled }) => !disabled);
   if (server === undefined) return `curl -s ${url}/health`;
   return [
     `curl -s ${url}/bridge`,
-    `-H ${authorization(settings, generatedToken)}`,
+    `-H ${authorization(input)}`,
     `-H 'Content-Type: application/json'`,
     `-d ${singleQuoted(JSON.stringify(callOf(server)))}`,
   ].join(' ');
@@ -54,7 +61,8 @@ function callOf({ name }: ServerDefinition): unknown {
 }
 
 /** A configured token is never printed; the shell fills it in, the first one when several are in rotation. */
-function authorization({ accessTokens }: Settings, generatedToken: string | undefined): string {
+function authorization({ settings: { accessTokens }, generatedToken, tokenFile }: BannerInput): string {
+  if (tokenFile !== undefined) return `"Authorization: Bearer $(cat ${singleQuoted(tokenFile)})"`;
   if (generatedToken !== undefined) return singleQuoted(`Authorization: Bearer ${generatedToken}`);
   if (accessTokens.length === 0) return '"Authorization: Bearer $TOKEN"';
   return `"Authorization: Bearer ${accessTokens.length === 1 ? '$ACCESS_TOKEN' : `\${ACCESS_TOKEN%%,*}`}"`;

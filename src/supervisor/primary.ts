@@ -14,9 +14,10 @@ import { endAllLeftBehind } from './aftermath.ts';
 import { banner, urlOf } from './banner.ts';
 import type { Outcome } from './fleet-state.ts';
 import { type GuardianOptions, startGuardian } from './guardian.ts';
+import { isLog } from './is-log.ts';
 import { createLedgerFile, ledgerPath } from './ledger-file.ts';
 import { claimPort } from './port-claim.ts';
-import { claimRuntimeDir, holderOf, runtimeDirOf } from './runtime-dir.ts';
+import { claimRuntimeDir, holderOf, type RuntimeDir, runtimeDirOf } from './runtime-dir.ts';
 import { EXIT_CONFIG, StartError } from './start-error.ts';
 import { type ReadyWorker, Supervisor } from './supervisor.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
@@ -25,6 +26,8 @@ export interface PrimaryInput {
   readonly settings: Settings;
   readonly notes: readonly string[];
   readonly generatedToken?: string | undefined;
+  /** JOURNAL_STREAM of the environment. */
+  readonly journalStream?: string | undefined;
   /** Whether a public address is wanted. */
   readonly tunnel: boolean;
   /** The file that a worker runs. */
@@ -71,7 +74,7 @@ export async function runPrimary(input: PrimaryInput): Promise<Outcome> {
     logger,
     metrics,
     onStarted: (workers) => {
-      announce(input, { port, workers, logger });
+      announce(input, { port, workers, logger, runtimeDir });
       if (input.tunnel) void startTunnel();
     },
   });
@@ -141,9 +144,11 @@ interface Announcement {
   readonly port: number;
   readonly workers: readonly ReadyWorker[];
   readonly logger: Logger;
+  readonly runtimeDir: RuntimeDir;
 }
 
-function announce({ settings, generatedToken }: PrimaryInput, { port, workers, logger }: Announcement): void {
+function announce(input: PrimaryInput, { port, workers, logger, runtimeDir }: Announcement): void {
+  const { settings, generatedToken, journalStream } = input;
   // For a supervisor that waits for it: PM2's fork mode with wait_ready.
   process.send?.('ready');
   if (settings.nodeEnv === 'production') {
@@ -154,6 +159,13 @@ function announce({ settings, generatedToken }: PrimaryInput, { port, workers, l
     );
     return;
   }
-  // Not through the logger: a generated token belongs on the terminal and in no file.
-  process.stdout.write(banner({ settings, port, workers, generatedToken }));
+  // Not through the logger: a generated token belongs on the terminal and in no log.
+  const isKept = isLog(process.stdout.fd, journalStream);
+  if (isKept && process.stderr.isTTY) {
+    process.stderr.write(banner({ settings, port, workers, generatedToken }));
+    return;
+  }
+  const isHidden = isKept && generatedToken !== undefined;
+  const tokenFile = isHidden ? runtimeDir.keepToken(generatedToken) : undefined;
+  process.stdout.write(banner({ settings, port, workers, generatedToken, tokenFile }));
 }

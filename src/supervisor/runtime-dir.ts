@@ -26,7 +26,9 @@ export interface RuntimeDir {
   readonly path: string;
   /** Removes what a dead worker left. */
   forget(worker: string): void;
-  /** Removes the pid file, the ledger and all sockets; the folder too, where it was not named by the operator. */
+  /** Keeps a token for this user to read; answers the path of its file. */
+  keepToken(token: string): string;
+  /** Removes the pid file, the ledger, the token and all sockets; the folder too, where it was not named by the operator. */
   leave(): void;
 }
 
@@ -34,6 +36,8 @@ export interface RuntimeDir {
 const SOCKET_NAME_BYTES = '/0123456789.sock'.length;
 const MAX_SOCKET_PATH_BYTES = 103;
 const PID_FILE = 'bridge.pid';
+/** The name that PM2's instances use too. */
+const TOKEN_FILE = 'access-token';
 
 /** Where the bridge on `port` has its folder, whether it is there or not. */
 export function runtimeDirOf({ runtimeDir }: Pick<Settings, 'runtimeDir'>, port: number): string {
@@ -46,11 +50,19 @@ export function claimRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: nu
   secure(path);
   writePidFile(path);
   clearSockets(path);
+  let tokenFile: string | undefined;
   return {
     path,
     forget: (worker) => rmSync(join(path, `${worker}.sock`), { force: true }),
+    keepToken(token) {
+      tokenFile = join(path, TOKEN_FILE);
+      rmSync(tokenFile, { force: true });
+      writeFileSync(tokenFile, token, { flag: 'wx', mode: 0o600 });
+      return tokenFile;
+    },
     leave() {
       clearSockets(path);
+      if (tokenFile !== undefined) rmSync(tokenFile, { force: true });
       rmSync(ledgerPath(path), { force: true });
       if (readPid(path)?.pid === process.pid) rmSync(join(path, PID_FILE), { force: true });
       if (settings.runtimeDir === undefined) removeEmpty(path);

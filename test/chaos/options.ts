@@ -13,7 +13,8 @@ export function readNumbers<T extends Readonly<Record<string, number>>>(
   });
   const read = Object.entries(defaults).map(([name, otherwise]) => {
     const text = values[name];
-    const value = text === undefined ? otherwise : Number(text);
+    if (text === undefined) return [name, otherwise] as const;
+    const value = Number(text);
     if (!Number.isFinite(value) || value <= 0)
       throw new Error(`--${name} takes a number above 0; found "${text}".`);
     return [name, value] as const;

@@ -8,13 +8,15 @@ import { seeded } from '../chaos/random.ts';
 import { SOAK_PROFILES } from '../chaos/servers.ts';
 import { Subject } from '../chaos/subject.ts';
 import { Tally } from '../chaos/tally.ts';
-import { type Sample, takeSample } from './samples.ts';
+import { type Sample, SOAK_ENV, takeSample } from './samples.ts';
 
 export interface SoakOptions {
   readonly minutes: number;
   /** Calls a second. */
   readonly rate: number;
   readonly seed: number;
+  /** KiB a second that each worker is made to leak; 0 but for a proof. */
+  readonly leak: number;
   /** Ends the run early: cleans up, then rejects. */
   readonly stop?: AbortSignal;
 }
@@ -33,9 +35,9 @@ const SAMPLE_EVERY_MS = 3_000;
 const LEAVE_EVERY_MS = 700;
 
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
-  const { seed, rate, stop } = options;
+  const { seed, rate, leak, stop } = options;
   const tally = new Tally();
-  const subject = await Subject.start({});
+  const subject = await Subject.start({ ...SOAK_ENV, SOAK_LEAK_KIB: String(leak) });
   const undo: (() => unknown)[] = [];
   try {
     const random = seeded(seed);

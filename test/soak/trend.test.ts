@@ -53,3 +53,20 @@ test('a fall does not rise, and neither does what is too short to tell', () => {
   );
   assert.equal(trendOf(series((i) => i).slice(0, 3), 1).rises, false);
 });
+
+test('peaks do not rise, however they lie; what stays between them does', () => {
+  const teeth = (i: number): number => (i % 5) * 8;
+  const rarePeaks = (i: number): number => (i % 4 === 0 ? i : 0);
+  for (const peaks of [teeth, rarePeaks]) {
+    const { rises } = trendOf(
+      series((i) => 100 + peaks(i)),
+      5,
+    );
+    assert.equal(rises, false, peaks.name);
+    const leaking = trendOf(
+      series((i) => 100 + peaks(i) + i / 2),
+      5,
+    );
+    assert.equal(leaking.rises, true, peaks.name);
+  }
+});
