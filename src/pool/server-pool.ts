@@ -297,6 +297,11 @@ export class ServerPool {
         this.refusedLegacy(child);
         return this.#startDiscovered(owner);
       }
+      if (Object.keys(capabilities).length > 0 && (error as BridgeError).details?.rpc !== undefined) {
+        // What a client declares must not keep others from the server.
+        this.refused(child);
+        throw new BridgeError('rejected_params', (error as BridgeError).message);
+      }
       this.notStarted(child, error as BridgeError);
       throw error;
     }

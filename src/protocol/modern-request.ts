@@ -86,6 +86,10 @@ function readEnvelope(params: Record<string, unknown>, meta: Record<string, unkn
   if (typeof version !== 'string') throw envelope(VERSION_KEY, 'must be a string');
   if (capabilities === undefined) throw envelope(CAPABILITIES_KEY, 'is missing');
   if (!isObject(capabilities)) throw envelope(CAPABILITIES_KEY, 'must be an object');
+  for (const [name, capability] of Object.entries(capabilities)) {
+    if (!isObject(capability))
+      throw envelope(CAPABILITIES_KEY, `must be an object of objects; found ${name}`);
+  }
   if (logLevel !== undefined && severityOf(logLevel) === -1)
     throw envelope(LOG_LEVEL_KEY, 'must be a log level');
   return { params, capabilities, logLevel: logLevel as string | undefined };
