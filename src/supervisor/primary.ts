@@ -86,9 +86,14 @@ export async function runPrimary(input: PrimaryInput): Promise<Outcome> {
   };
   const startTunnel = async (): Promise<void> => {
     try {
-      tunnel = await openTunnel({ port, authToken: settings.ngrokAuthToken });
+      tunnel = await openTunnel({
+        port,
+        authToken: settings.ngrokAuthToken,
+        lost: () => logger.warn('the tunnel is lost; ngrok tries to get it back'),
+        found: () => logger.info('the tunnel is back'),
+      });
       await adopt(running);
-      process.stdout.write(`Public: ${tunnel.url}/mcp/<server> and ${tunnel.url}/bridge\n`);
+      announceTunnel(settings, tunnel, logger);
     } catch (error) {
       logger.warn(`${messageOf(error)} The bridge goes on without one.`);
     }
@@ -138,6 +143,13 @@ function listenToSignals(supervisor: Supervisor, reloader: Reloader): void {
   process.on('SIGINT', () => supervisor.stop());
   process.on('SIGUSR2', () => supervisor.roll());
   process.on('SIGHUP', () => reloader.request('SIGHUP'));
+}
+
+function announceTunnel({ nodeEnv }: Settings, { url }: Tunnel, logger: Logger): void {
+  const bridge = `${url}/bridge`;
+  const mcp = `${url}/mcp/<server>`;
+  if (nodeEnv === 'production') logger.info({ mcp, bridge }, 'public');
+  else process.stdout.write(`Public: ${mcp} and ${bridge}\n`);
 }
 
 interface Announcement {

@@ -13,6 +13,10 @@ export interface Tunnel {
 export interface TunnelOptions {
   readonly port: number;
   readonly authToken: string | undefined;
+  /** The connection to ngrok is lost, and its agent tries to get it back. */
+  readonly lost: () => void;
+  /** It has it back. */
+  readonly found: () => void;
   /** Loads `@ngrok/ngrok`, which is an optional dependency. */
   readonly load?: () => Promise<Ngrok>;
 }
@@ -22,11 +26,13 @@ export interface Ngrok {
   forward(config: {
     addr: number;
     authtoken: string;
+    onStatusChange: (status: string) => void;
   }): Promise<{ url(): string | null; close(): Promise<void> }>;
 }
 
 /** Rejects with a sentence for the log. */
-export async function openTunnel({ port, authToken, load = loadNgrok }: TunnelOptions): Promise<Tunnel> {
+export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
+  const { port, authToken, lost, found, load = loadNgrok } = options;
   if (authToken === undefined) {
     throw new Error('No tunnel: NGROK_AUTH_TOKEN is not set. https://dashboard.ngrok.com shows yours.');
   }
@@ -36,13 +42,30 @@ export async function openTunnel({ port, authToken, load = loadNgrok }: TunnelOp
   } catch (error) {
     throw new Error(`No tunnel: the package @ngrok/ngrok does not load here: ${messageOf(error)}.`);
   }
+  // "connected" also comes for the first connection, "closed" also at our own end.
+  let state: 'up' | 'lost' | 'ours' = 'up';
+  const onStatusChange = (status: string): void => {
+    if (state === 'up' && status === 'closed') {
+      state = 'lost';
+      lost();
+    } else if (state === 'lost' && status === 'connected') {
+      state = 'up';
+      found();
+    }
+  };
   try {
-    const listener = await ngrok.forward({ addr: port, authtoken: authToken });
+    const listener = await ngrok.forward({ addr: port, authtoken: authToken, onStatusChange });
     const url = listener.url();
     if (url === null) throw new Error('ngrok gave the tunnel no address');
-    return { url, close: () => listener.close() };
+    return {
+      url,
+      close() {
+        state = 'ours';
+        return listener.close();
+      },
+    };
   } catch (error) {
-    throw new Error(`No tunnel: ${messageOf(error)}.`);
+    throw new Error(`No tunnel: ${messageOf(error).replace(/\.$/, '')}.`);
   }
 }
 
