@@ -22,6 +22,9 @@ export interface ChildOwner {
   closed(reason: BridgeError, child: Child): void;
 }
 
+/** Of a child that serves no one in particular. */
+export const NOBODY: ChildOwner = { received: () => undefined, closed: () => undefined };
+
 /** The answer to `initialize` or `server/discover`, as far as the bridge looks at it. */
 export interface ServerFacts {
   readonly protocolVersion: string;

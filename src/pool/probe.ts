@@ -7,7 +7,7 @@
 import type { ServerDefinition } from '../config/settings.ts';
 import { within } from '../deadline.ts';
 import { messageOf } from '../errors.ts';
-import { Child, type ChildDeps, type ChildOwner } from './child.ts';
+import { Child, type ChildDeps, NOBODY } from './child.ts';
 
 export interface ProbeDeps extends Omit<ChildDeps, 'finished' | 'queued' | 'ended'> {
   /** Counts a child against the limit of the whole bridge; false when it is reached. */
@@ -24,8 +24,6 @@ export interface Probe {
 
 /** Its start included. A modern server that is slower is found out when it refuses `initialize`. */
 const PATIENCE_MS = 3_000;
-
-const NOBODY: ChildOwner = { received: () => undefined, closed: () => undefined };
 
 export function probe(server: ServerDefinition, deps: ProbeDeps): Probe {
   const uncounted = { finished: () => undefined, queued: () => undefined, ended: () => undefined };

@@ -1,67 +1,57 @@
 /**
  * Everything this worker runs of one configured (or ad-hoc) server: the children that scopes share, those leased
- * to sessions, and started spares. Owns the decision whether a start may be tried; the limit on children of the
- * whole bridge is asked of the fleet. When the server is defined anew another ServerPool takes its place, and this
- * one, retired, serves only those who were there before.
+ * to sessions, and started spares. When the server is defined anew another ServerPool takes its place, and this one,
+ * retired, serves only those who were there before.
  */
 import type { ServerDefinition } from '../config/settings.ts';
 import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import { namesModern } from '../protocol/modern-envelope.ts';
-import { Breaker, type BreakerState } from './breaker.ts';
-import { Child, type ChildDeps, type ChildOwner, type ChildState } from './child.ts';
+import { type Child, type ChildOwner, NOBODY } from './child.ts';
 import { Eras } from './eras.ts';
 import { GivenBack } from './given-back.ts';
 import { type Probe, probe } from './probe.ts';
-import type { Recorder } from './recorder.ts';
 import { Scope } from './scope.ts';
+import { Spares } from './spares.ts';
+import { type ServerStatus, Starts, type StartsDeps } from './starts.ts';
 
-export interface ServerPoolDeps extends Omit<ChildDeps, 'finished' | 'queued' | 'ended'> {
-  readonly recorder: Recorder;
-  /** Counts a child against the limit of the whole bridge; false when it is reached. */
-  readonly acquireChild: () => Promise<boolean>;
-  readonly releaseChild: () => void;
+export interface ServerPoolDeps extends StartsDeps {
   /** This worker's part of `instances` and of `prewarm`. */
   readonly maxShared: number;
   readonly maxSpares: number;
 }
 
-export interface ServerStatus {
-  readonly children: Readonly<Record<ChildState, number>>;
-  readonly breaker: BreakerState;
-  readonly lastError: string | undefined;
-}
-
 type Capabilities = Readonly<Record<string, unknown>>;
-
-/** Nobody listens to a spare: what it says before it is leased is of no use to anyone. */
-const NOBODY: ChildOwner = { received: () => undefined, closed: () => undefined };
 
 export class ServerPool {
   #server: ServerDefinition;
   readonly #deps: ServerPoolDeps;
-  readonly #breaker = new Breaker();
+  readonly #starts: Starts;
+  readonly #spares: Spares;
   readonly #eras = new Eras();
   #probe: Probe | undefined;
   readonly #scopes = new Map<string, Scope>();
   /** For clients of the modern era, where the server speaks that too. */
   readonly #modernScopes = new Map<string, Scope>();
-  /** Every child of this server whose processes exist, whoever uses it. */
-  readonly #children = new Set<Child>();
-  readonly #spares = new Set<Child>();
   /** Children with a client's capabilities that wait for that client's next call. */
   readonly #givenBack = new GivenBack();
-  #sparesStarting = 0;
-  /** Starts that wait for a place within the limit: no child yet, but not nothing. */
-  #waitingStarts = 0;
-  #lastError: BridgeError | undefined;
   #retired = false;
   #closed = false;
 
   constructor(server: ServerDefinition, deps: ServerPoolDeps) {
     this.#server = server;
     this.#deps = deps;
-    this.#fillSpares();
+    this.#starts = new Starts(deps);
+    this.#spares = new Spares({
+      server: server.name,
+      max: deps.maxSpares,
+      isWanted: () => !this.#closed && !this.#retired && !this.isModernOnly,
+      start: (owner) => this.#starts.start(this.#server, owner),
+      answered: () => this.#starts.answered(),
+      failed: (child, error) => this.#starts.failed(child, error),
+      log: deps.log,
+    });
+    this.#spares.fill();
   }
 
   get server(): ServerDefinition {
@@ -87,8 +77,7 @@ export class ServerPool {
   /** Nobody new will come: spares go, and `maintain` closes what is not in use. */
   retire(): void {
     this.#retired = true;
-    for (const spare of this.#spares) void spare.close();
-    this.#spares.clear();
+    this.#spares.dismiss();
     for (const scope of this.#allScopes()) scope.retire();
     this.maintain(0);
   }
@@ -140,10 +129,8 @@ export class ServerPool {
 
   /** A child of the caller's own, not initialised: the caller forwards a client's `initialize`, and closes it in the end. */
   async lease(owner: ChildOwner): Promise<Child> {
-    const [spare] = this.#spares;
-    if (spare === undefined) return this.#start(owner);
-    this.#spares.delete(spare);
-    this.#fillSpares();
+    const spare = this.#spares.take();
+    if (spare === undefined) return this.#starts.start(this.#server, owner);
     spare.owner = owner;
     return spare;
   }
@@ -178,29 +165,24 @@ export class ServerPool {
 
   /** A child answered its handshake. */
   started(child: Child): void {
-    child.markReady();
-    this.#breaker.succeeded();
-    this.#lastError = undefined;
-    this.#deps.recorder.started((now() - child.startedAt) / 1000);
+    this.#starts.started(child);
   }
 
   /** A child did not answer its handshake as it should, and is ended. */
   notStarted(child: Child, error: BridgeError): void {
-    if (!child.connection.isClosed) this.#failed(error); // else its end has told
-    void child.close();
+    this.#starts.failed(child, error);
   }
 
   /** A child refused the handshake of the legacy era, and named one that it speaks: it is ended, and will be asked in that. */
   refusedLegacy(child: Child): void {
     this.#eras.refusedLegacy(now());
     this.refused(child);
-    for (const spare of this.#spares) void spare.close();
-    this.#spares.clear();
+    this.#spares.dismiss();
   }
 
   /** A child answered its handshake with an error that is for the client who sent it, and is ended. */
   refused(child: Child): void {
-    this.#breaker.succeeded();
+    this.#starts.answered();
     void child.close();
   }
 
@@ -214,38 +196,29 @@ export class ServerPool {
       }
     }
     this.#givenBack.maintain(idleMs);
-    this.#fillSpares();
+    this.#spares.fill();
   }
 
   get isEmpty(): boolean {
-    const { size } = this.#scopes;
-    return size + this.#modernScopes.size + this.#children.size + this.#waitingStarts === 0 && !this.#probe;
+    return this.#scopes.size + this.#modernScopes.size === 0 && this.#starts.isEmpty && !this.#probe;
   }
 
   get inFlight(): number {
-    let total = 0;
-    for (const { connection } of this.#children) total += connection.inFlight;
-    return total;
+    return this.#starts.inFlight;
   }
 
   status(): ServerStatus {
-    const children = { starting: 0, ready: 0, closing: 0 };
-    for (const child of this.#children) children[child.state]++;
-    return { children, breaker: this.#breaker.state(now()), lastError: this.#lastError?.message };
+    return this.#starts.status();
   }
 
   pids(): number[] {
-    return [...this.#children].flatMap(({ connection }) => connection.pid ?? []);
+    return this.#starts.pids();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const scopes = this.#allScopes().map((scope) => scope.close());
-    await Promise.all([
-      ...scopes,
-      ...[...this.#children].map((child) => child.close()),
-      this.#probe?.close(),
-    ]);
+    await Promise.all([...scopes, this.#starts.close(), this.#probe?.close()]);
   }
 
   #allScopes(): readonly Scope[] {
@@ -274,7 +247,7 @@ export class ServerPool {
   }
 
   async #startDiscovered(owner: ChildOwner): Promise<Child> {
-    const child = await this.#start(owner);
+    const child = await this.#starts.start(this.#server, owner);
     try {
       await child.discover();
     } catch (error) {
@@ -307,95 +280,5 @@ export class ServerPool {
     }
     this.started(child);
     return child;
-  }
-
-  async #start(owner: ChildOwner): Promise<Child> {
-    const { name } = this.server;
-    const waitMs = this.#breaker.waitMs(now());
-    if (waitMs > 0) {
-      const why = this.#lastError === undefined ? '' : ` ${this.#lastError.message}`;
-      throw new BridgeError(
-        'server_backing_off',
-        `Server "${name}" is not started again for ${Math.ceil(waitMs)} ms.${why}`,
-        {
-          retryAfterSeconds: Math.ceil(waitMs / 1000),
-        },
-      );
-    }
-    this.#breaker.trying();
-    this.#waitingStarts++;
-    const acquired = await this.#deps.acquireChild().finally(() => {
-      this.#waitingStarts--;
-    });
-    if (!acquired) {
-      this.#breaker.untried();
-      throw new BridgeError(
-        'at_limit',
-        `Server "${name}" needs one more child than MAX_CHILDREN allows the whole bridge.`,
-        {
-          retryAfterSeconds: 5,
-        },
-      );
-    }
-    if (this.#closed) {
-      this.#deps.releaseChild();
-      throw new BridgeError('draining', 'The bridge is stopping.');
-    }
-    const { recorder } = this.#deps;
-    const child = new Child(this.server, owner, {
-      ...this.#deps,
-      finished: recorder.finished,
-      queued: recorder.queued,
-      ended: (which, reason) => this.#ended(which, reason),
-    });
-    this.#children.add(child);
-    return child;
-  }
-
-  #ended(child: Child, reason: BridgeError): void {
-    this.#spares.delete(child);
-    if (!child.isClosing) {
-      this.#deps.recorder.restarted(child.wasReady ? 'died' : 'start_failed');
-      if (child.wasReady) this.#lastError = reason;
-      else this.#failed(reason);
-      this.#deps.log.warn({ server: this.server.name, err: reason }, 'a server ended');
-    }
-    void child.close().then(() => {
-      this.#children.delete(child);
-      this.#deps.releaseChild();
-    });
-  }
-
-  #failed(error: BridgeError): void {
-    this.#lastError = error;
-    this.#breaker.failed(now());
-  }
-
-  #fillSpares(): void {
-    // A spare is of the legacy era: its ping has told the server so.
-    if (this.#closed || this.#retired || this.isModernOnly) return;
-    const missing = this.#deps.maxSpares - this.#spares.size - this.#sparesStarting;
-    for (let i = 0; i < missing; i++) {
-      this.#sparesStarting++;
-      this.#startSpare()
-        .catch((error: unknown) => this.#deps.log.debug({ server: this.server.name, err: error }, 'no spare'))
-        .finally(() => {
-          this.#sparesStarting--;
-        });
-    }
-  }
-
-  /** A spare is ready when it answers a ping, the one request that is allowed before `initialize`. */
-  async #startSpare(): Promise<void> {
-    const child = await this.#start(NOBODY);
-    try {
-      await child.ask('ping', undefined);
-    } catch (error) {
-      this.notStarted(child, error as BridgeError);
-      throw error;
-    }
-    this.#breaker.succeeded();
-    if (this.#retired) void child.close();
-    else if (!child.connection.isClosed) this.#spares.add(child);
   }
 }

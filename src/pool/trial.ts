@@ -4,15 +4,13 @@
  */
 import type { ServerDefinition } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
-import { Child, type ChildDeps, type ChildOwner } from './child.ts';
+import { Child, type ChildDeps, NOBODY } from './child.ts';
 
 export interface TrialDeps extends Omit<ChildDeps, 'finished' | 'queued' | 'ended'> {
   /** Counts a child against the limit of the whole bridge; false when it is reached. */
   readonly acquireChild: () => Promise<boolean>;
   readonly releaseChild: () => void;
 }
-
-const NOBODY: ChildOwner = { received: () => undefined, closed: () => undefined };
 
 /** Starts and initialises a child, and ends it. Resolves with the reason why it cannot be had; never rejects. */
 export async function tryServer(server: ServerDefinition, deps: TrialDeps): Promise<string | undefined> {

@@ -4,7 +4,7 @@
 import type { ServerDefinition } from '../config/settings.ts';
 import type { GatheredPart } from '../ipc/messages.ts';
 import type { Pool } from '../pool/pool.ts';
-import type { ServerStatus } from '../pool/server-pool.ts';
+import type { ServerStatus } from '../pool/starts.ts';
 import type { SessionStore } from '../sessions/store.ts';
 
 /** One worker's view of one server. */
