@@ -16,7 +16,16 @@ const KNOWN_FIELDS: readonly string[] = [
   'x-request-id',
   'mcp-method',
   'mcp-name',
+  'traceparent',
+  'tracestate',
+  'baggage',
 ];
+
+/** Place of the first field of a trace; the others follow it. */
+const TRACE = KNOWN_FIELDS.indexOf('traceparent');
+
+/** Fields that may come in several parts, which belong together (RFC 9110, section 5.3). */
+const LISTS = new Set(['accept', 'tracestate', 'baggage']);
 
 const PLACES: ReadonlyMap<string, number> = new Map(KNOWN_FIELDS.map((name, place) => [name, place]));
 
@@ -24,6 +33,9 @@ const PLACES: ReadonlyMap<string, number> = new Map(KNOWN_FIELDS.map((name, plac
 export class HeaderList {
   /** The first value of each known field. */
   readonly #known: (string | undefined)[] = [
+    undefined,
+    undefined,
+    undefined,
     undefined,
     undefined,
     undefined,
@@ -55,6 +67,12 @@ export class HeaderList {
     if (others === undefined) return undefined;
     for (let i = 0; i < others.length; i += 2) if (others[i] === name) return others[i + 1];
     return undefined;
+  }
+
+  /** Whether there is something of a trace: nearly no request has it, and then nobody need look for more. */
+  get hasTrace(): boolean {
+    const known = this.#known;
+    return known[TRACE] !== undefined || known[TRACE + 1] !== undefined || known[TRACE + 2] !== undefined;
   }
 
   /** All of a family, by name; undefined when there are none. One that was sent twice has both values. */
@@ -89,8 +107,9 @@ export class HeaderList {
   }
 
   #again(place: number, name: string, value: string): void {
-    // A list may come in several fields (RFC 9110, section 5.3), and proxies add request ids to those of others.
-    if (name === 'accept') this.#known[place] += `, ${value}`;
+    if (LISTS.has(name)) this.#known[place] += `, ${value}`;
+    // Proxies add request ids to those of others, and of two traces none is to be believed.
+    else if (name === 'traceparent') this.#known[place] = '';
     else if (name === 'x-request-id') return;
     else if (name === 'content-length' || this.#twice === undefined) this.#twice = name;
   }

@@ -4,14 +4,11 @@
  *
  * MCP 2026-07-28, "Base Protocol", "Request Metadata"; schema: RequestMetaObject.
  */
-import { memberSpans, type Span } from './json-text.ts';
+import { memberSpans } from './json-text.ts';
 import { type Message, parsePayload } from './message.ts';
+import { type Members, reread, wholeText, withMeta } from './message-edit.ts';
 import { CAPABILITIES_KEY, CLIENT_INFO_KEY, LOG_LEVEL_KEY, VERSION_KEY } from './modern-keys.ts';
-import { readMessage } from './read-message.ts';
-import { textOf } from './utf8.ts';
 import { CLIENT_INFO, LATEST_MODERN } from './versions.ts';
-
-type Members = Readonly<Record<string, unknown>>;
 
 export interface Envelope {
   /** What the client can be asked. */
@@ -35,29 +32,14 @@ export function envelopeOf({ capabilities, clientInfo = CLIENT_INFO, logLevel }:
 export const NO_CAPABILITIES: Envelope = { capabilities: {} };
 
 /** A legacy request in an envelope, with further members of `params` where a retry needs some. */
-export function enveloped(request: Message, envelope: Envelope, members: Members = {}): Message {
-  const text = wholeText(request);
-  const meta = inner(envelopeOf(envelope));
-  const extra = inner(members);
-  const { payloadSpan } = request;
-  if (payloadSpan === undefined) {
-    const end = text.lastIndexOf('}');
-    return read(`${text.slice(0, end)},"params":{${joined(extra, `"_meta":{${meta}}`)}}}`);
-  }
-  const own = memberSpans(text, payloadSpan.start, ['_meta']);
-  const ownMeta = typeof own === 'string' ? undefined : own[0];
-  if (ownMeta !== undefined && text[ownMeta.start] === '{') {
-    const withMeta = insert(text, ownMeta, meta);
-    return read(extra === '' ? withMeta : insert(withMeta, payloadSpan, extra));
-  }
-  return read(insert(text, payloadSpan, joined(extra, `"_meta":{${meta}}`)));
-}
+export const enveloped = (request: Message, envelope: Envelope, members: Members = {}): Message =>
+  withMeta(request, envelopeOf(envelope), members);
 
 /** The request with another string in `params.requestState`. */
 export function withRequestState(request: Message, state: string): Message {
   const { payloadSpan } = request;
   if (payloadSpan === undefined) return request;
-  return read(replaceMember(wholeText(request), payloadSpan.start, 'requestState', JSON.stringify(state)));
+  return reread(replaceMember(wholeText(request), payloadSpan.start, 'requestState', JSON.stringify(state)));
 }
 
 /** A result that asks for input, with another `requestState` where it has one; undefined for any other result. */
@@ -84,22 +66,4 @@ function replaceMember(text: string, at: number, key: string, json: string): str
   const spans = memberSpans(text, at, [key]);
   const span = typeof spans === 'string' ? undefined : spans[0];
   return span === undefined ? text : text.slice(0, span.start) + json + text.slice(span.end);
-}
-
-/** `members` in front of those of the object that stands there. */
-function insert(text: string, { start, end }: Span, members: string): string {
-  const isEmpty = text.slice(start + 1, end - 1).trim() === '';
-  return `${text.slice(0, start + 1)}${members}${isEmpty ? '' : ','}${text.slice(start + 1)}`;
-}
-
-const inner = (members: Members): string => JSON.stringify(members).slice(1, -1);
-
-const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(',');
-
-const wholeText = ({ text }: Message): string => (typeof text === 'string' ? text : textOf(text));
-
-function read(text: string): Message {
-  const message = readMessage(text);
-  if (message.kind === 'malformed') throw new TypeError(message.reason);
-  return message;
 }

@@ -12,13 +12,14 @@ import { sendError } from '../http/send-error.ts';
 import type { Logger } from '../log.ts';
 import type { Pool } from '../pool/pool.ts';
 import { needsOwnChild, needsSession } from '../protocol/methods.ts';
+import { type Trace, traced } from '../protocol/trace.ts';
 import { textOf } from '../protocol/utf8.ts';
 import type { Relay } from '../shard/relay.ts';
 import { readAdmitted, relayedBody } from './admission.ts';
 import { type BridgeCall, readBridgeCall } from './bridge-call.ts';
 import { checkTool, resolveBridgeCall } from './bridge-policy.ts';
 import { BridgeRequest } from './bridge-request.ts';
-import { checkContentType } from './negotiation.ts';
+import { checkContentType, traceOfHeaders } from './negotiation.ts';
 import type { Placement } from './placement.ts';
 import type { Route } from './router.ts';
 
@@ -34,10 +35,14 @@ export interface BridgeRouteDeps {
   readonly log: Logger;
 }
 
-interface WireHead {
-  readonly principal: string;
+/** Who asks, from where, in the course of what. */
+interface Caller {
+  readonly principal: Principal;
   readonly address: string;
+  readonly trace: Trace | undefined;
 }
+
+type WireHead = Omit<Caller, 'principal'> & { readonly principal: string };
 
 export function createBridgeRoute(deps: BridgeRouteDeps): Route {
   const { settings, cwd, gate, pool, relay, placement, log } = deps;
@@ -59,20 +64,15 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
   };
 
   /** Throws BridgeError for what is refused before a child is asked. */
-  const serve = (
-    text: string,
-    principal: Principal,
-    address: string,
-    reply: Reply,
-    mayForward: boolean,
-  ): void => {
+  const serve = (text: string, caller: Caller, reply: Reply, mayForward: boolean): void => {
+    const { principal, address, trace } = caller;
     const call = readBridgeCall(text);
     const { server, adhoc, tools } = resolveBridgeCall(call, principal, { settings: settings(), cwd });
     checkTool(call, tools);
     checkMethod(call);
     const owner = mayForward ? placement.ofScope(server, principal.key) : undefined;
     if (owner !== undefined) {
-      const head = JSON.stringify({ principal: principal.wire, address } satisfies WireHead);
+      const head = JSON.stringify({ ...caller, principal: principal.wire } satisfies WireHead);
       const lost = (served: boolean): void => {
         if (served)
           sendError(
@@ -80,7 +80,7 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
             new BridgeError('worker_died', 'The worker that had this call in hand died.'),
             'http',
           );
-        else attempt(reply, () => serve(text, principal, address, reply, false));
+        else attempt(reply, () => serve(text, caller, reply, false));
       };
       relay.forward(owner, 'bridge', { head, body: text, reply, lost });
       return;
@@ -88,14 +88,16 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
     const serverPool = adhoc ? pool.adhoc(server) : pool.configured(server.name);
     const scope = serverPool.scope(serverPool.server.isolation === 'shared' ? '' : principal.key);
     if (adhoc && scope.wouldStart) audit(call, principal.key, address, reply.requestId);
-    new BridgeRequest({ message: call.message, tools, reply, lane: principal.key }).sendTo(scope.acquire());
+    const message = trace === undefined ? call.message : traced(call.message, trace);
+    new BridgeRequest({ message, tools, reply, lane: principal.key }).sendTo(scope.acquire());
   };
 
   // The owner applies the policy again: it trusts the asking worker for who asks, not for what may run.
   relay.register('bridge', (head, body, reply) => {
-    const { principal, address } = JSON.parse(head) as WireHead;
+    const wire = JSON.parse(head) as WireHead;
+    const caller: Caller = { ...wire, principal: principalFromWire(wire.principal, principals) };
     const text = asText(relayedBody(body));
-    attempt(reply, () => serve(text, principalFromWire(principal, principals), address, reply, false));
+    attempt(reply, () => serve(text, caller, reply, false));
   });
 
   const { maxBodyBytes: maxBytes } = settings();
@@ -109,13 +111,14 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
       const { request } = exchange;
       const principal = gate.authenticate(request);
       const address = gate.clientAddress(request);
+      const trace = traceOfHeaders(request.headers);
       checkContentType(request.headers);
       return readAdmitted(exchange, principal, { maxBytes, shape: 'http' }, (known, body) => {
         if (!known.bridge) {
           const headers = gate.scopeChallenge(request, known);
           throw new BridgeError('bridge_not_allowed', 'This token may not use /bridge.', { headers });
         }
-        serve(asText(body), known, address, exchange, true);
+        serve(asText(body), { principal: known, address, trace }, exchange, true);
       });
     },
   };

@@ -11,7 +11,7 @@ import { isModernVersion } from '../protocol/versions.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
 import { admit, readAdmitted, whenKnown } from './admission.ts';
 import type { Dispatch } from './mcp-dispatch.ts';
-import { checkContentType, notAcceptable, readAccept } from './negotiation.ts';
+import { checkContentType, notAcceptable, readAccept, traceOfHeaders } from './negotiation.ts';
 import { decodeParameter, type Route } from './router.ts';
 
 export interface McpRouteDeps {
@@ -46,6 +46,7 @@ export function createMcpRoute({ settings, gate, dispatch, streamOpened }: McpRo
         mcpMethod: headers.get('mcp-method'),
         mcpName: headers.get('mcp-name'),
         mcpParams: isModern ? headers.startingWith(PARAM_PREFIX) : undefined,
+        trace: traceOfHeaders(headers),
         lastEventId: method === 'GET' ? headers.get('last-event-id') : undefined,
         streams: accepted.sse,
       });

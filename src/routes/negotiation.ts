@@ -1,8 +1,10 @@
 /**
- * What a request says it sends and takes: Content-Type and Accept, RFC 9110 as far as MCP uses it.
+ * What a request's headers say of it: what it sends and takes (Content-Type and Accept, RFC 9110 as far as MCP uses
+ * it), and the trace that it is part of.
  */
 import { BridgeError } from '../errors.ts';
 import type { HeaderList } from '../http/engine.ts';
+import { type Trace, traceOf } from '../protocol/trace.ts';
 
 export interface Accepted {
   readonly json: boolean;
@@ -41,5 +43,9 @@ export function notAcceptable(headers: HeaderList, needed: string): BridgeError 
   const found = (headers.get('accept') ?? '').slice(0, 100);
   return new BridgeError('not_acceptable', `Accept must list ${needed}; found "${found}".`);
 }
+
+/** Costs nothing where there is none. */
+export const traceOfHeaders = (headers: HeaderList): Trace | undefined =>
+  headers.hasTrace ? traceOf((name) => headers.get(name)) : undefined;
 
 const mediaType = (value: string): string => (value.split(';', 1)[0] ?? '').trim().toLowerCase();

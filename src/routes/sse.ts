@@ -16,12 +16,13 @@ import type { Principal } from '../http/principal.ts';
 import { type Reply, SSE_HEADERS, TEXT_HEADERS } from '../http/reply.ts';
 import { sendError } from '../http/send-error.ts';
 import { sseEvent, sseNamedEvent } from '../http/sse.ts';
+import type { Trace } from '../protocol/trace.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
 import { workerOf } from '../sessions/session-id.ts';
 import type { Relay } from '../shard/relay.ts';
 import { admit, readAdmitted, relayedBody, whenKnown } from './admission.ts';
 import type { Dispatch } from './mcp-dispatch.ts';
-import { checkContentType, notAcceptable, readAccept } from './negotiation.ts';
+import { checkContentType, notAcceptable, readAccept, traceOfHeaders } from './negotiation.ts';
 import type { Placement } from './placement.ts';
 import { decodeParameter, type Route } from './router.ts';
 
@@ -40,6 +41,7 @@ interface Posted {
   readonly stream: string;
   readonly server: string;
   readonly principal: string;
+  readonly trace: Trace | undefined;
 }
 
 export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
@@ -51,7 +53,7 @@ export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
     if (stream === undefined || !stream.belongsTo(posted)) {
       throw new BridgeError('session_not_found', 'There is no such stream: GET /sse/<server> opens one.');
     }
-    stream.post(body);
+    stream.post(body, posted.trace);
     reply.send(202, TEXT_HEADERS, 'Accepted');
   };
 
@@ -92,6 +94,7 @@ export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
       const { headers, query } = exchange.request;
       const principal = gate.authenticate(exchange.request);
       checkContentType(headers);
+      const trace = traceOfHeaders(headers);
       const stream = new URLSearchParams(query).get('sessionId') ?? '';
       return readAdmitted(
         exchange,
@@ -99,7 +102,7 @@ export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
         { maxBytes: settings.maxBodyBytes, shape: 'http' },
         (known, body) => {
           const server = admit(decodeParameter(parameter), known);
-          const posted: Posted = { stream, server, principal: known.key };
+          const posted: Posted = { stream, server, principal: known.key, trace };
           const owner = placement.ofWorker(workerOf(stream));
           if (owner === undefined) {
             post(posted, body, exchange);
@@ -154,13 +157,14 @@ class SseStream {
     return this.#owner.server === server && this.#owner.principal.key === principal;
   }
 
-  post(body: string | Uint8Array): void {
-    this.#dispatch(this.#call('POST'), body, this.#reply());
+  post(body: string | Uint8Array, trace: Trace | undefined): void {
+    this.#dispatch(this.#call('POST', trace), body, this.#reply());
   }
 
-  #call(verb: McpCall['verb']): McpCall {
+  #call(verb: McpCall['verb'], trace?: Trace): McpCall {
     return {
       verb,
+      trace,
       ...this.#owner,
       sessionId: this.#sessionId,
       version: undefined,

@@ -14,6 +14,7 @@ import type { Child, ChildOwner } from '../pool/child.ts';
 import { type Message, parsePayload, rewrite } from '../protocol/message.ts';
 import { capabilityFor, severityOf } from '../protocol/methods.ts';
 import { modernResult } from '../protocol/modern-result.ts';
+import { traceInMeta } from '../protocol/trace.ts';
 import type { Asker } from '../upstream/connection.ts';
 import type { Delivery } from './delivery.ts';
 import { deliverModernError } from './modern-answer.ts';
@@ -157,8 +158,10 @@ export class AskingCall extends Expirable implements Asker, ChildOwner {
       return;
     }
     const { _meta, elicitationId, task, ...params } = parsePayload({ id, method, ...message });
+    const trace = traceInMeta(_meta);
+    const asked = trace === undefined ? params : { ...params, _meta: trace };
     const hasParams = message.payloadSpan !== undefined;
-    this.#questions.set(`r${this.#asked++}`, { id, method, params: hasParams ? params : undefined });
+    this.#questions.set(`r${this.#asked++}`, { id, method, params: hasParams ? asked : undefined });
     clearTimeout(this.#collecting);
     this.#collecting = setTimeout(() => this.#park(), COLLECT_MS);
   }

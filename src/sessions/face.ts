@@ -8,6 +8,7 @@ import type { Reply } from '../http/reply.ts';
 import { sendError } from '../http/send-error.ts';
 import type { Message } from '../protocol/message.ts';
 import { isBatch, type Malformed, readBatch } from '../protocol/read-message.ts';
+import { type Trace, traced } from '../protocol/trace.ts';
 import { isModernVersion } from '../protocol/versions.ts';
 import type { Tasks } from '../tasks.ts';
 import type { LegacyFace } from './legacy-face.ts';
@@ -49,6 +50,7 @@ export class Face {
 
   #take(call: McpCall, read: Read, reply: Reply): Promise<void> | undefined {
     const { legacy, modern } = this.#deps;
+    const { trace } = call;
     if (isList(read)) {
       if (read.some((each) => each.kind !== 'malformed' && each.isModern)) {
         throw new BridgeError(
@@ -56,21 +58,29 @@ export class Face {
           'Revision 2026-07-28 has no batches: send one message per request.',
         );
       }
-      return legacy.takeBatch(call, read, reply);
+      return legacy.takeBatch(
+        call,
+        trace === undefined ? read : read.map((each) => follow(each, trace)),
+        reply,
+      );
     }
     if (read.kind === 'malformed') {
       const rpcId = read.id === 'null' && isModernCall(call) ? undefined : read.id;
       sendError(reply, new BridgeError(read.code, read.reason), { rpcId });
       return undefined;
     }
-    const isAnswer = read.kind === 'result' || read.kind === 'error';
-    if (isAnswer || !(read.isModern || isModernCall(call))) return legacy.take(call, read, reply);
-    modern.take(call, read, reply);
+    const message = trace === undefined ? read : traced(read, trace);
+    const isAnswer = message.kind === 'result' || message.kind === 'error';
+    if (isAnswer || !(message.isModern || isModernCall(call))) return legacy.take(call, message, reply);
+    modern.take(call, message, reply);
     return undefined;
   }
 }
 
 const isModernCall = ({ version }: McpCall): boolean => version !== undefined && isModernVersion(version);
+
+const follow = (each: Message | Malformed, trace: Trace): Message | Malformed =>
+  each.kind === 'malformed' ? each : traced(each, trace);
 
 const isList = (read: Read): read is readonly (Message | Malformed)[] => Array.isArray(read);
 

@@ -2,6 +2,7 @@
  * A request to /mcp, without its body: what the HTTP side has found out, for whichever worker serves it.
  */
 import type { Principal } from '../http/principal.ts';
+import type { Trace } from '../protocol/trace.ts';
 
 export interface McpCall {
   readonly verb: 'POST' | 'GET' | 'DELETE';
@@ -15,6 +16,8 @@ export interface McpCall {
   readonly mcpName: string | undefined;
   /** The headers `Mcp-Param-*`, by their names in lower case. */
   readonly mcpParams: Readonly<Record<string, string>> | undefined;
+  /** The headers `traceparent`, `tracestate` and `baggage`, where there are some. */
+  readonly trace?: Trace | undefined;
   /** The header `Last-Event-ID` of a GET. */
   readonly lastEventId?: string | undefined;
   /** All answers become part of one stream that is open already (HTTP+SSE). */

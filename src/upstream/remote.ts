@@ -23,6 +23,7 @@ import { BridgeError, RPC } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Logger } from '../log.ts';
 import { readMessage } from '../protocol/read-message.ts';
+import { traceInMeta } from '../protocol/trace.ts';
 import { createReach, type Reach } from './reach.ts';
 import { isUnreachable, statusOf, whatFailed } from './remote-failure.ts';
 import { createRemoteFetch, type RemoteFetch } from './remote-fetch.ts';
@@ -157,12 +158,14 @@ class RemoteTransport implements Transport {
   /** Gives one message to the server; never rejects. */
   async #hand(message: Outgoing, request: string | undefined, controller: AbortController): Promise<void> {
     if (this.#closed) return;
+    const headers = { ...traceInMeta(message.params?._meta) };
     try {
       if (request === undefined) {
-        await this.#client.send(message as JSONRPCMessage);
+        await this.#client.send(message as JSONRPCMessage, { headers });
         return;
       }
       await this.#client.send(message as JSONRPCMessage, {
+        headers,
         requestSignal: controller.signal,
         onRequestStreamEnd: () => this.#fail(request, new Error('it ended the stream without an answer')),
       });
@@ -280,7 +283,7 @@ class RemoteTransport implements Transport {
 interface Outgoing {
   readonly method?: string;
   readonly id?: string | number;
-  readonly params?: { readonly requestId?: unknown };
+  readonly params?: { readonly requestId?: unknown; readonly _meta?: unknown };
 }
 
 /** Waits for the next try at a stream without keeping the process alive. */
