@@ -165,6 +165,14 @@ for (const server of SERVERS) {
   }
 }
 
+const viaBridge = (serverPath: string, method: string, params: object): Promise<rpc.Answer> =>
+  rpc.send(bridge, {
+    method: 'POST',
+    path: '/bridge',
+    headers: rpc.honest(bridge),
+    body: JSON.stringify({ serverPath, method, params }),
+  });
+
 test('a server that speaks both eras is translated for nobody', async (t) => {
   const call = { name: 'test_input_required_result_elicitation', arguments: {} };
   const capabilities = { elicitation: {} };
@@ -306,14 +314,33 @@ test('a modern server is reached without a session and by POST /bridge', async (
   const call = { name: 'test_simple_text', arguments: {} };
   const stateless = await rpc.call(bridge, 'modern', 'tools/call', call);
   assert.match(stateless.body.result.content[0].text, /simple text/);
-  const answer = await rpc.send(bridge, {
-    method: 'POST',
-    path: '/bridge',
-    headers: rpc.honest(bridge),
-    body: JSON.stringify({ serverPath: 'modern', method: 'tools/call', params: call }),
-  });
+  const answer = await viaBridge('modern', 'tools/call', call);
   assert.equal(answer.status, 200, answer.text);
   assert.match(answer.body.content[0].text, /simple text/);
+});
+
+test('a remote modern server gets the headers that its tools want, whoever calls and by whichever way', async (t) => {
+  const call = { name: 'test_x_mcp_header', arguments: { region: ' Zürich', count: -7, query: 'x' } };
+  const region = `=?base64?${Buffer.from(' Zürich').toString('base64')}?=`;
+  const own = { 'Mcp-Param-Region': region, 'Mcp-Param-Count': '-7' };
+  const legacy = await connect(t, bridge, 'remote-modern', { version: 'v1' });
+  const modern = await connectModern(t, bridge, 'remote-modern');
+  await modern.listTools();
+  const results = await Promise.all([
+    legacy.callTool(call.name, call.arguments),
+    modern.callTool(call),
+    callModern(bridge, 'remote-modern', 'tools/call', call, { headers: own }).then(({ body }) => body.result),
+    rpc.callTool(bridge, 'remote-modern', call.name, call.arguments),
+    viaBridge('remote-modern', 'tools/call', call).then(({ body }) => body),
+  ]);
+  for (const result of results as rpc.Json[])
+    assert.equal(result?.content?.[0].text, 'ok', JSON.stringify(result));
+  const without = await callModern(bridge, 'remote-modern', 'tools/call', call);
+  assert.deepEqual(
+    [without.status, without.body.error.code],
+    [400, -32020],
+    'the client has to send them all the same',
+  );
 });
 
 test('whoever cannot be asked is told so: a tool in its result, a prompt in an error', async () => {

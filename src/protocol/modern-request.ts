@@ -137,6 +137,12 @@ export function decodeHeader(raw: string): string | undefined {
   }
 }
 
+/** The other way round. */
+export function encodeHeader(value: string): string {
+  const isPlain = /^[\x20-\x7e]*$/.test(value) && value.trim() === value && !BASE64_FORM.test(value);
+  return isPlain ? value : `=?base64?${Buffer.from(value).toString('base64')}?=`;
+}
+
 export const mismatch = (what: string): BridgeError =>
   new BridgeError('header_mismatch', `Headers and body disagree: ${what}.`);
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BridgeError } from '../errors.ts';
-import { checkParamHeaders, paramHeaders } from './param-headers.ts';
+import { checkParamHeaders, paramHeaders, repeatedAsHeaders } from './param-headers.ts';
 
 const object = (properties: object, more: object = {}) => ({ type: 'object', properties, ...more });
 const region = { type: 'string', 'x-mcp-header': 'Region' };
@@ -87,3 +87,30 @@ for (const [what, args, headers] of DISAGREES) {
     );
   });
 }
+
+test('what the bridge repeats itself is what it would accept', () => {
+  for (const text of [
+    'eu',
+    '',
+    ' eu',
+    'eu ',
+    'zürich',
+    '日本',
+    'a\nb',
+    '=?base64?eA==?=',
+    '=?base64?',
+    'x'.repeat(999),
+  ]) {
+    for (const count of [0, -7, 42, 1e21, Number.MAX_SAFE_INTEGER]) {
+      const args = { region: text, count, deep: { dry: true } };
+      const headers = repeatedAsHeaders(WANTED, args);
+      assert.equal(Object.keys(headers).length, 3);
+      for (const value of Object.values(headers)) assert.match(value, /^[\x20-\x7e]*$/);
+      checkParamHeaders(WANTED, args, headers);
+    }
+  }
+  assert.deepEqual(repeatedAsHeaders(WANTED, { region: null, count: 'x', deep: 7 }), {
+    'mcp-param-count': 'x',
+  });
+  assert.deepEqual(repeatedAsHeaders(WANTED, undefined), {});
+});

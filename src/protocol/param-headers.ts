@@ -4,7 +4,7 @@
  *
  * MCP 2026-07-28, transports, "Custom Headers"; tools, "x-mcp-header".
  */
-import { decodeHeader, mismatch } from './modern-request.ts';
+import { decodeHeader, encodeHeader, mismatch } from './modern-request.ts';
 
 export const PARAM_PREFIX = 'mcp-param-';
 
@@ -37,13 +37,26 @@ export function checkParamHeaders(
   headers: Readonly<Record<string, string>>,
 ): void {
   for (const { header, path } of wanted) {
-    const value = path.reduce((at: unknown, name) => (isObject(at) ? at[name] : undefined), args);
+    const value = argumentAt(args, path);
     if (value === undefined || value === null) continue;
     const where = `params.arguments.${path.join('.')}`;
     const raw = Object.hasOwn(headers, header) ? headers[header] : undefined;
     if (raw === undefined) throw mismatch(`the header ${header} is missing, the body has ${where}`);
     if (!repeats(decodeHeader(raw), value)) throw mismatch(`${header} says something else than ${where}`);
   }
+}
+
+/** The headers that repeat a call's arguments, as `checkParamHeaders` wants them. */
+export function repeatedAsHeaders(wanted: readonly ParamHeader[], args: unknown): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const { header, path } of wanted) {
+    const value = argumentAt(args, path);
+    if (typeof value === 'string') headers[header] = encodeHeader(value);
+    else if (typeof value === 'boolean') headers[header] = String(value);
+    // In digits, however large.
+    else if (Number.isInteger(value)) headers[header] = BigInt(value as number).toString();
+  }
+  return headers;
 }
 
 /** False when the schema has an annotation that is not valid. `path` is undefined where none is allowed. */
@@ -71,6 +84,9 @@ function annotated(
   found.push({ header: PARAM_PREFIX + name.toLowerCase(), path });
   return true;
 }
+
+const argumentAt = (args: unknown, path: readonly string[]): unknown =>
+  path.reduce((at: unknown, name) => (isObject(at) ? at[name] : undefined), args);
 
 function repeats(header: string | undefined, value: unknown): boolean {
   if (header === undefined) return false;

@@ -7,6 +7,7 @@
  *
  * MCP transports, "Streamable HTTP"; 2024-11-05, "HTTP with SSE".
  */
+import { randomUUID } from 'node:crypto';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import {
@@ -27,6 +28,7 @@ import { traceInMeta } from '../protocol/trace.ts';
 import { createReach, type Reach } from './reach.ts';
 import { isUnreachable, statusOf, whatFailed } from './remote-failure.ts';
 import { createRemoteFetch, type RemoteFetch } from './remote-fetch.ts';
+import { RemoteParams } from './remote-params.ts';
 import { noAnswer, type RpcError, rpcErrorIn, wholeText } from './remote-text.ts';
 import type { Transport, TransportListener } from './transport.ts';
 import { openWebSocket } from './websocket.ts';
@@ -81,6 +83,9 @@ class RemoteTransport implements Transport {
   readonly #http: StreamableHTTPClientTransport | undefined;
   /** Requests without an answer, by their id as JSON text; aborting one lets go of its connection. */
   readonly #pending = new Map<string, AbortController>();
+  /** Requests of this transport's own, which nobody above knows. */
+  readonly #own = new Map<string, (result: Record<string, unknown> | undefined) => void>();
+  readonly #params = new RemoteParams((params) => this.#askTools(params));
   #initializeId: string | undefined;
   /** What every later message waits for: the SSE endpoint, then `notifications/initialized`, which must not be overtaken. */
   #gate: Promise<void>;
@@ -152,14 +157,15 @@ class RemoteTransport implements Transport {
     const sent = this.#gate.then(() => this.#hand(message, request, controller));
     if (method === 'notifications/initialized') this.#gate = Promise.race([sent, pause(OPEN_MS)]);
     await sent;
-    if (method === 'notifications/cancelled') this.#forget(message.params?.requestId);
+    if (method === 'notifications/cancelled') this.#forget(message.params?.['requestId']);
   }
 
   /** Gives one message to the server; never rejects. */
   async #hand(message: Outgoing, request: string | undefined, controller: AbortController): Promise<void> {
     if (this.#closed) return;
-    const headers = { ...traceInMeta(message.params?._meta) };
     try {
+      const repeated = await this.#params.headersOf(message.method, message.params);
+      const headers = { ...traceInMeta(message.params?.['_meta']), ...repeated };
       if (request === undefined) {
         await this.#client.send(message as JSONRPCMessage, { headers });
         return;
@@ -182,9 +188,28 @@ class RemoteTransport implements Transport {
     this.#pending.delete(id);
   }
 
+  /** Never rejects; undefined when there is no answer in time. */
+  async #askTools(params: Record<string, unknown>): Promise<Record<string, unknown> | undefined> {
+    const id = `tools-${randomUUID()}`;
+    const answer = new Promise<Record<string, unknown> | undefined>((resolve) => this.#own.set(id, resolve));
+    const none = (): undefined => undefined;
+    const sent = this.#client
+      .send({ jsonrpc: '2.0', id, method: 'tools/list', params })
+      .then(() => answer, none);
+    const result = await Promise.race([sent, pause(OPEN_MS).then(none)]);
+    this.#own.delete(id);
+    return result;
+  }
+
   #receive(message: JSONRPCMessage): void {
     if (this.#closed) return;
+    this.#learn(message);
     if (!('method' in message) && message.id !== undefined) {
+      const own = this.#own.get(String(message.id));
+      if (own !== undefined) {
+        own('result' in message ? message.result : undefined);
+        return;
+      }
       const id = JSON.stringify(message.id);
       this.#pending.delete(id);
       if (id === this.#initializeId && 'result' in message) {
@@ -194,6 +219,13 @@ class RemoteTransport implements Transport {
     }
     this.#spoke = true;
     this.#deliver(JSON.stringify(message));
+  }
+
+  #learn(message: JSONRPCMessage): void {
+    if ('result' in message) this.#params.learn(message.result);
+    else if ('error' in message && message.error.code === RPC.headerMismatch) this.#params.forget();
+    else if ('method' in message && message.method === 'notifications/tools/list_changed')
+      this.#params.forget();
   }
 
   #deliver(text: string): void {
@@ -283,7 +315,7 @@ class RemoteTransport implements Transport {
 interface Outgoing {
   readonly method?: string;
   readonly id?: string | number;
-  readonly params?: { readonly requestId?: unknown; readonly _meta?: unknown };
+  readonly params?: Readonly<Record<string, unknown>>;
 }
 
 /** Waits for the next try at a stream without keeping the process alive. */
