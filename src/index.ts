@@ -95,7 +95,7 @@ async function serveUnderPm2(): Promise<void> {
     environment: process.env,
     read: (generatedToken) => read(command.options, generatedToken),
     runWorker,
-    fail: (sentence) => void endInWords(sentence, EXIT_FAILED),
+    fail: (sentence) => endInWords(sentence, EXIT_FAILED),
   });
 }
 

@@ -51,7 +51,7 @@ const LAST_ANSWERS_MS = 50;
 const QUIET_MS = 1_000;
 const TASK_THREADS = 2;
 
-/** Resolves when the worker serves, or has said that it cannot; from then on the fleet's orders end it. */
+/** Resolves when the worker serves; from then on the fleet's orders end it. Ends the process when it cannot. */
 export async function runWorker(
   fleet: Fleet,
   start: StartMessage,
@@ -226,6 +226,8 @@ export async function runWorker(
     fleet.ready(engine.name);
   } catch (error) {
     log.error({ err: error }, 'the worker could not start');
-    fleet.bootFailed(messageOf(error));
+    await fleet.bootFailed(messageOf(error));
+    await flushLog(log);
+    process.exit(1);
   }
 }

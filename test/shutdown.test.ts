@@ -58,7 +58,7 @@ async function crowd(bridge: Bridge): Promise<readonly number[]> {
 }
 
 /** Where a worker blocks its event loop for ever on SIGPWR. */
-const BLOCKABLE = { NODE_OPTIONS: `--require=${resolve('test/fixtures/block-on-signal.cjs')}` };
+const BLOCKABLE = { NODE_OPTIONS: `--require=${resolve('test/fixtures/worker-faults.cjs')}` };
 
 const workersOf = (bridge: Bridge): number[] =>
   bridge.lines().flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : []));

@@ -32,7 +32,8 @@ export interface Fleet {
   readonly id: string;
   listen(events: FleetEvents): void;
   ready(engine: string): void;
-  bootFailed(reason: string): void;
+  /** Resolves when it is told; this process is to end then, where it has not ended by itself. */
+  bootFailed(reason: string): Promise<void>;
   heartbeat(beat: Heartbeat): void;
   /** Counts against a limit of the whole bridge; false when it is reached. */
   acquire(kind: QuotaKind, count: number): Promise<boolean>;

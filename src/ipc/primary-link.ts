@@ -74,8 +74,8 @@ class ChannelFleet implements Fleet {
     this.#send({ type: 'ready', engine });
   }
 
-  bootFailed(reason: string): void {
-    this.#send({ type: 'boot-failed', reason });
+  bootFailed(reason: string): Promise<void> {
+    return new Promise((resolve) => this.#send({ type: 'boot-failed', reason }, resolve));
   }
 
   heartbeat({ lagMs, inFlight, rssBytes, metrics }: Heartbeat): void {
@@ -174,9 +174,9 @@ class ChannelFleet implements Fleet {
   }
 
   /** An error here means that the primary is going; `disconnect` follows, and tells it once. */
-  #send(message: ToPrimary): void {
-    if (this.#channel.connected && !this.#isOrphaned) {
-      this.#channel.send?.(message, undefined, undefined, () => undefined);
-    }
+  #send(message: ToPrimary, sent: () => void = () => undefined): void {
+    if (this.#channel.connected && !this.#isOrphaned)
+      this.#channel.send?.(message, undefined, undefined, sent);
+    else sent();
   }
 }

@@ -33,7 +33,7 @@ export interface InstanceInput {
   readonly read: (generatedToken?: string) => Loaded | Refused;
   readonly runWorker: (fleet: Fleet, start: StartMessage, environment: NodeJS.ProcessEnv) => Promise<void>;
   /** Says a last sentence and ends the process. */
-  readonly fail: (sentence: string) => void;
+  readonly fail: (sentence: string) => Promise<never>;
 }
 
 /** The first instance may have to wait for the port; all others wait for it. */

@@ -32,7 +32,7 @@ export interface Pm2FleetOptions {
   /** Tells PM2. */
   readonly announce: () => void;
   /** The worker could not start; ends the process. */
-  readonly giveUp: (reason: string) => void;
+  readonly giveUp: (reason: string) => Promise<never>;
 }
 
 /** How soon a death is seen; births and changes are told by the folder's watcher. */
@@ -114,8 +114,8 @@ export class Pm2Fleet implements Fleet {
     this.#options.announce();
   }
 
-  bootFailed(reason: string): void {
-    this.#options.giveUp(reason);
+  bootFailed(reason: string): Promise<never> {
+    return this.#options.giveUp(reason);
   }
 
   heartbeat({ metrics }: Heartbeat): void {

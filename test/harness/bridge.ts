@@ -96,7 +96,7 @@ export async function startBridge(t: TestContext, options: BridgeOptions): Promi
     runtimeDir,
     stdout: running.stdout,
     stderr: running.stderr,
-    lines: () => running.stdout().split('\n').flatMap(parsed),
+    lines: () => linesIn(running.stdout()),
     printed: running.printed,
     processes: () => descendants(running.pid),
     stop() {
@@ -122,6 +122,9 @@ async function isReady(url: string, workers: number): Promise<boolean> {
     return false; // nobody listens yet
   }
 }
+
+/** What was logged, parsed; lines that are no JSON are left out. */
+export const linesIn = (text: string): Record<string, unknown>[] => text.split('\n').flatMap(parsed);
 
 function parsed(line: string): Record<string, unknown>[] {
   try {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Bridge } from './bridge.ts';
-import { type Answer, call, callTool, type Json, send } from './rpc.ts';
+import { type Answer, call, callTool, type Json, send, type Target } from './rpc.ts';
 import { until } from './until.ts';
 
 export interface Refusal {
@@ -79,7 +79,7 @@ export async function assertAnswers(bridge: Bridge, server: string): Promise<voi
 
 /** Samples of /metrics: `name{labels}` to value. */
 export async function metricsOf(
-  bridge: Bridge,
+  bridge: Target,
   headers: Record<string, string> = {},
 ): Promise<Map<string, number>> {
   const { status, text } = await send(bridge, { path: '/metrics', headers });

@@ -2,13 +2,16 @@
  * One soak from start to end: a bridge, mixed traffic with clients that leave and sessions that nobody ends, and
  * samples of what could grow. Cleans up whatever happens; prints nothing.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startLoad } from '../chaos/load.ts';
 import { seeded } from '../chaos/random.ts';
 import { SOAK_PROFILES } from '../chaos/servers.ts';
 import { Subject } from '../chaos/subject.ts';
 import { Tally } from '../chaos/tally.ts';
-import { type Sample, SOAK_ENV, takeSample } from './samples.ts';
+import { type Sample, soakEnvironment, takeSample } from './samples.ts';
 
 export interface SoakOptions {
   readonly minutes: number;
@@ -37,7 +40,8 @@ const LEAVE_EVERY_MS = 700;
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const { seed, rate, leak, stop } = options;
   const tally = new Tally();
-  const subject = await Subject.start({ ...SOAK_ENV, SOAK_LEAK_KIB: String(leak) });
+  const folder = mkdtempSync(join(tmpdir(), 'soak-'));
+  const subject = await Subject.start({ ...soakEnvironment(folder), SOAK_LEAK_KIB: String(leak) });
   const undo: (() => unknown)[] = [];
   try {
     const random = seeded(seed);
@@ -55,7 +59,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     const startedAt = performance.now();
     const endsAt = startedAt + options.minutes * 60_000;
     while (performance.now() < endsAt) {
-      const sample = await takeSample(subject, performance.now() - startedAt);
+      const sample = await takeSample({ subject, folder }, performance.now() - startedAt);
       if (sample !== undefined) samples.push(sample);
       await sleep(SAMPLE_EVERY_MS, undefined, stop && { signal: stop });
     }
@@ -66,5 +70,6 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   } finally {
     for (const each of undo.toReversed()) await each();
     await subject.discard();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
