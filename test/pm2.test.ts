@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createPm2, hasPm2, type Pm2 } from './harness/pm2.ts';
 import { descendants, isAlive } from './harness/process.ts';
@@ -19,6 +19,28 @@ const OPTIONS = {
   skip: hasPm2 || process.env['CI'] ? false : 'pm2 is not installed (npm install brings it)',
 };
 
+test('ecosystem.config.js has exactly one app, in cluster mode, and the shell decides what it may', async () => {
+  const file: { apps: Record<string, unknown>[] } = await import(
+    `${new URL('../ecosystem.config.js', import.meta.url)}`
+  );
+  const [app = {}, ...others] = file.apps;
+  assert.deepEqual(others, []);
+  const { name, exec_mode, max_memory_restart, env_production, wait_ready, treekill, kill_timeout } = app;
+  assert.deepEqual(
+    { name, exec_mode, max_memory_restart, env_production, wait_ready, treekill },
+    {
+      name: 'mcp-bridge',
+      exec_mode: 'cluster',
+      max_memory_restart: '1G',
+      env_production: { NODE_ENV: 'production' },
+      wait_ready: true,
+      treekill: false,
+    },
+  );
+  // PM2 kills what has not ended by then: the whole drain, and then the servers.
+  assert.ok(Number(kill_timeout) > 10_000 + 4_000);
+});
+
 test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (t) => {
   const config = {
     servers: {
@@ -28,7 +50,13 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
       stubborn: misbehave('stubborn'),
     },
   };
-  const pm2 = await createPm2(t, { config });
+  const env = {
+    NODE_OPTIONS: `--require=${resolve('test/fixtures/worker-faults.cjs')}`,
+    WORKER_FAULT: 'grow',
+    // Of PM2's daemon: how often it looks at the memory of its processes.
+    PM2_WORKER_INTERVAL: '1000',
+  };
+  const pm2 = await createPm2(t, { config, env, app: { max_memory_restart: '300M' } });
   const step = stepsOf(t);
 
   await step('start: each instance is a worker, and the shell wins over the file', async () => {
@@ -138,6 +166,20 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
     assert.ok(!(await pm2.list()).some(({ pid }) => before.includes(pid)));
     // The secret is kept in RUNTIME_DIR, so that a session without a child of its own goes on.
     await whoami(pm2, 'shared', session);
+  });
+
+  await step('an instance above max_memory_restart is replaced, and no call fails', async () => {
+    const calls = startSteadyCalls(pm2, 'shared');
+    t.after(() => calls.stop());
+    await until('the first answers', () => calls.answered() > 50);
+    const [large, other] = await pm2.list();
+    process.kill(Number(large?.pid), 'SIGUSR1');
+    await until('it to be gone', () => !isAlive(Number(large?.pid)));
+    await pm2.serving(2);
+    const [next, still] = await pm2.list();
+    assert.deepEqual([next?.slot, still?.pid], [large?.slot, other?.pid]);
+    assert.notEqual(next?.pid, large?.pid);
+    assert.deepEqual(await calls.stop(), []);
   });
 
   await step('logs: every line is in the app’s files', async () => {

@@ -209,3 +209,28 @@ test('a rolling restart whose replacement fails keeps the old workers', LIMIT, a
     ],
   );
 });
+
+test(
+  'a worker above its memory is rolled: its replacement is ready before it drains, the other stays',
+  LIMIT,
+  async (t) => {
+    const rules = { maxMemoryBytes: 1_000, memoryPauseMs: 300 };
+    const fleet = await startFleet(t, { rules });
+    const large = await fleet.ready(0);
+    const other = await fleet.ready(1);
+    await large.order({ do: 'weigh', value: 1_001 });
+    await fleet.log('rolling restart ended');
+    const [said] = fleet.logged('worker is above WORKER_MAX_MEMORY_MB and will be replaced');
+    assert.deepEqual([said?.['worker'], said?.['rssBytes']], [large.id, 1_001]);
+    const next = await fleet.ready(2);
+    assert.equal(next.slot, large.slot);
+    assert.deepEqual([large.drains, other.drains], [[{ rolling: true }], []]);
+    assert.deepEqual(fleet.logged('worker died'), []);
+    const parts = (await next.order({ do: 'gather', topic: 'metrics' })) as GatheredPart[];
+    const text = await renderMetrics(parts.map(({ value }) => value));
+    assert.match(
+      text,
+      new RegExp(`^mcp_bridge_worker_restarts_total\\{slot="${large.slot}",reason="memory"\\} 1$`, 'm'),
+    );
+  },
+);

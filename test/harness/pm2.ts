@@ -48,9 +48,11 @@ export interface Pm2Options {
   /** The content of `mcp-servers.yaml`. */
   readonly config: object;
   readonly env?: Readonly<Record<string, string>>;
+  /** What differs from the repository's ecosystem.config.js. */
+  readonly app?: Readonly<Record<string, unknown>>;
 }
 
-export async function createPm2(t: TestContext, { config, env: more }: Pm2Options): Promise<Pm2> {
+export async function createPm2(t: TestContext, { config, env: more, app }: Pm2Options): Promise<Pm2> {
   const dir = mkdtempSync(join(tmpdir(), 'pm2-test-'));
   const home = join(dir, 'pm2');
   const runtimeDir = join(dir, 'run');
@@ -58,7 +60,7 @@ export async function createPm2(t: TestContext, { config, env: more }: Pm2Option
   const files = {
     'package.json': JSON.stringify({ type: 'module' }),
     'mcp-servers.yaml': JSON.stringify(config),
-    'ecosystem.config.js': ecosystem(dir),
+    'ecosystem.config.js': ecosystem(dir, app),
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
   const env = {
@@ -142,10 +144,11 @@ interface Listed {
 }
 
 /** The repository's own file, but for the build that is tested and where the logs go. */
-const ecosystem = (dir: string): string => `
+const ecosystem = (dir: string, app: object = {}): string => `
 import { apps as real } from '${pathToFileURL(resolve('ecosystem.config.js'))}';
 export const apps = real.map((app) => ({
   ...app,
+  ...${JSON.stringify(app)},
   script: ${JSON.stringify(ENTRY)},
   out_file: ${JSON.stringify(join(dir, 'out.log'))},
   error_file: ${JSON.stringify(join(dir, 'errors.log'))},
