@@ -23,7 +23,7 @@ function start(t: TestContext) {
     exchange() {
       let written = '';
       const response = {
-        onAbort: () => undefined,
+        listen: () => undefined,
         begin: () => undefined,
         write: (chunk: string | Uint8Array) => (written += Buffer.from(chunk as string).toString()),
         finish: () => undefined,

@@ -38,6 +38,7 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
   }, KEEP_ALIVE_MS);
   keepAlive.unref();
   const nextRequestId = requestIds(id);
+  const isNoted = log.isLevelEnabled('debug');
   let begun = 0;
   let ended = 0;
   const traffic = {
@@ -72,8 +73,7 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
         eventStreams.delete(exchange);
         const { route, requestId, request } = exchange;
         record(route, request.method, status, durationMs / 1000);
-        if (!log.isLevelEnabled('debug')) return;
-        log.debug({ route, method: request.method, status, durationMs, requestId }, 'request');
+        if (isNoted) log.debug({ route, method: request.method, status, durationMs, requestId }, 'request');
       },
     },
   };

@@ -29,6 +29,19 @@ const LISTS = new Set(['accept', 'tracestate', 'baggage']);
 
 const PLACES: ReadonlyMap<string, number> = new Map(KNOWN_FIELDS.map((name, place) => [name, place]));
 
+/** The known fields whose names have a length: a name that comes in is compared with one or two, and not hashed. */
+const PLACES_BY_LENGTH: (readonly number[] | undefined)[] = [];
+for (const [place, { length }] of KNOWN_FIELDS.entries()) {
+  PLACES_BY_LENGTH[length] = [...(PLACES_BY_LENGTH[length] ?? []), place];
+}
+
+function placeOf(name: string): number | undefined {
+  const places = PLACES_BY_LENGTH[name.length];
+  if (places === undefined) return undefined;
+  for (const place of places) if (KNOWN_FIELDS[place] === name) return place;
+  return undefined;
+}
+
 /** Header fields of one request as they came, names in lower case, duplicates kept. */
 export class HeaderList {
   /** The first value of each known field. */
@@ -53,7 +66,7 @@ export class HeaderList {
   #twice: string | undefined;
 
   add(name: string, value: string): void {
-    const place = PLACES.get(name);
+    const place = placeOf(name);
     if (place === undefined) this.#addOther(name, value);
     else if (this.#known[place] === undefined) this.#known[place] = value;
     else this.#again(place, name, value);
@@ -143,28 +156,43 @@ export type Chunk = string | Uint8Array;
  */
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
+/** What a request's client does while its answer is in the making. */
+export interface ResponseListener {
+  /** It is gone; nothing follows. */
+  aborted(): void;
+  /** A part of the body came; `bytes` is valid only during the call. */
+  received(bytes: Uint8Array, last: boolean): void;
+}
+
+/** What stands before an answer's body. */
+export interface AnswerHead {
+  readonly status: number;
+  readonly requestId: string;
+  /** What the route says, and what the gate says to a page of another origin. */
+  readonly headers: HeaderPairs;
+  readonly corsHeaders: HeaderPairs;
+  /** `Connection: close`. */
+  readonly closing: boolean;
+}
+
 /**
- * One answer in the making. After the client is gone (`onAbort`) or the answer ended, every method is a no-op:
- * neither engine throws or terminates on a late call.
+ * One answer in the making. After the client is gone or the answer ended, every method is a no-op: neither engine
+ * throws or terminates on a late call.
  */
 export interface RawResponse {
-  /** At most one listener each. */
-  onAbort(listener: () => void): void;
-  /** `chunk` is valid only during the call. Must be set in the same tick as the request handler runs. */
-  onData(listener: (chunk: Uint8Array, last: boolean) => void): void;
-  /** Stops and resumes taking body bytes from the socket. */
-  pause(): void;
-  resume(): void;
-  /** The whole answer at once; large bodies are sent as the client takes them. `closing` adds `Connection: close` and closes afterwards. */
-  end(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[], closing: boolean): void;
+  /** Once, in the tick in which the request came. */
+  listen(listener: ResponseListener): void;
+  /** From now on the body comes to the listener. Once, in the tick in which the request came. */
+  receive(): void;
+  /** The whole answer at once; large bodies are sent as the client takes them. A closing one closes afterwards. */
+  end(head: AnswerHead, body: Chunk | readonly Chunk[]): void;
   /**
-   * Begins an answer of unknown length. The head may wait for the first `write`. `closing` says
-   * `Connection: close`; uWebSockets.js then leaves closing to the client and to its idle timeout.
+   * Begins an answer of unknown length. The head may wait for the first `write`. After a closing one uWebSockets.js
+   * leaves closing to the client and to its idle timeout.
    */
-  begin(status: number, headers: HeaderPairs, closing: boolean): void;
-  /** Sends a part of it; false when the client is slow and `onDrain` will be called. */
-  write(chunk: Chunk): boolean;
-  onDrain(listener: () => void): void;
+  begin(head: AnswerHead): void;
+  /** Sends a part of it, or keeps it until the client takes more. */
+  write(chunk: Chunk): void;
   /** Bytes written but not yet taken by the client. */
   readonly buffered: number;
   /** Ends an answer begun with `begin`. */

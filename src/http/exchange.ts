@@ -6,7 +6,7 @@
 import type { Deadlines } from '../deadline.ts';
 import { now } from '../deadline.ts';
 import { joinChunks } from './chunks.ts';
-import type { Chunk, HeaderPairs, RawRequest, RawResponse } from './engine.ts';
+import type { AnswerHead, Chunk, HeaderPairs, RawRequest, RawResponse, ResponseListener } from './engine.ts';
 import { MAX_BUFFERED_BYTES, NO_HEADERS, type Reply } from './reply.ts';
 import { endsEvent, isEventStream, SSE_COMMENT } from './sse.ts';
 
@@ -38,12 +38,12 @@ export interface BodySink {
 /** Ids that cost one concatenation; `prefix` is unique among all workers that ever ran. */
 export function requestIds(prefix: string): () => string {
   let count = 0;
-  return () => `${prefix}-${(++count).toString(36)}`;
+  return () => `${prefix}-${++count}`;
 }
 
 const ACCEPTABLE_REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
-export class Exchange implements Reply {
+export class Exchange implements Reply, ResponseListener {
   readonly request: RawRequest;
   readonly requestId: string;
   readonly context: ExchangeContext;
@@ -72,7 +72,7 @@ export class Exchange implements Reply {
     this.requestId =
       given !== undefined && ACCEPTABLE_REQUEST_ID.test(given) ? given : context.nextRequestId();
     this.#response = response;
-    response.onAbort(() => this.#gone());
+    response.listen(this);
   }
 
   get state(): 'open' | 'streaming' | 'done' {
@@ -96,16 +96,19 @@ export class Exchange implements Reply {
       return;
     }
     this.#body = body;
-    this.#response.onData((bytes, last) => {
-      if (last) this.#body = undefined;
-      body.take(bytes, last);
-    });
+    this.#response.receive();
+  }
+
+  received(bytes: Uint8Array, last: boolean): void {
+    const body = this.#body;
+    if (last) this.#body = undefined;
+    body?.take(bytes, last);
   }
 
   send(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[]): void {
     if (this.#state !== 'open') return;
     this.#status = status;
-    this.#response.end(status, this.#allHeaders(headers), body, this.#isClosing());
+    this.#response.end(this.#head(status, headers), body);
     this.#finished();
   }
 
@@ -113,7 +116,7 @@ export class Exchange implements Reply {
     if (this.#state !== 'open') return;
     this.#state = 'streaming';
     this.#status = status;
-    this.#response.begin(status, this.#allHeaders(headers), this.#isClosing());
+    this.#response.begin(this.#head(status, headers));
     if (isEventStream(headers)) this.context.streaming(this);
     // The head travels with the first write; a stream with nothing to say yet must show its head all the same.
     queueMicrotask(() => {
@@ -148,7 +151,7 @@ export class Exchange implements Reply {
   /** Ends the connection without an answer, or in the middle of it. */
   cut(): void {
     this.#response.cut();
-    this.#gone();
+    this.aborted();
   }
 
   onAbort(listener: () => void): void {
@@ -156,15 +159,7 @@ export class Exchange implements Reply {
     else if (this.#state !== 'done') this.#abortListener = listener;
   }
 
-  #isClosing(): boolean {
-    return this.#closing || this.context.closing();
-  }
-
-  #allHeaders(headers: HeaderPairs): HeaderPairs {
-    return [...headers, ...this.#corsHeaders, ['X-Request-Id', this.requestId]];
-  }
-
-  #gone(): void {
+  aborted(): void {
     if (this.#isGone) return;
     this.#isGone = true;
     const body = this.#body;
@@ -174,6 +169,16 @@ export class Exchange implements Reply {
     const listener = this.#abortListener;
     this.#finished();
     listener?.();
+  }
+
+  #head(status: number, headers: HeaderPairs): AnswerHead {
+    return {
+      status,
+      requestId: this.requestId,
+      headers,
+      corsHeaders: this.#corsHeaders,
+      closing: this.#closing || this.context.closing(),
+    };
   }
 
   #finished(): void {

@@ -6,14 +6,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { asBytes, joinChunks, lengthBound } from './chunks.ts';
 import {
+  type AnswerHead,
   type Chunk,
   HeaderList,
-  type HeaderPairs,
   type HttpEngine,
   type Listener,
   MAX_HEAD_BYTES,
   type RawRequest,
   type RawResponse,
+  type ResponseListener,
 } from './engine.ts';
 
 const HEAD_TIMEOUT_MS = 15_000;
@@ -108,7 +109,7 @@ class NodeResponse implements RawResponse {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   #ended = false;
-  #drainListener: (() => void) | undefined;
+  #listener: ResponseListener | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse) {
     this.#req = req;
@@ -116,40 +117,26 @@ class NodeResponse implements RawResponse {
     // A write that fails is followed by `close`, which is all that matters.
     res.on('error', () => this.cut());
     req.on('error', () => this.cut());
-    res.on('drain', () => {
-      this.#req.socket.setTimeout(0);
-      this.#drainListener?.();
-    });
+    res.on('drain', () => this.#req.socket.setTimeout(0));
   }
 
   get buffered(): number {
     return this.#res.writableLength;
   }
 
-  onAbort(listener: () => void): void {
+  listen(listener: ResponseListener): void {
+    this.#listener = listener;
     this.#res.once('close', () => {
-      if (!this.#ended) listener();
+      if (!this.#ended) listener.aborted();
     });
   }
 
-  onDrain(listener: () => void): void {
-    this.#drainListener = listener;
+  receive(): void {
+    this.#req.on('data', (chunk: Buffer) => this.#listener?.received(chunk, false));
+    this.#req.on('end', () => this.#listener?.received(NO_BYTES, true));
   }
 
-  onData(listener: (chunk: Uint8Array, last: boolean) => void): void {
-    this.#req.on('data', (chunk: Buffer) => listener(chunk, false));
-    this.#req.on('end', () => listener(NO_BYTES, true));
-  }
-
-  pause(): void {
-    this.#req.pause();
-  }
-
-  resume(): void {
-    this.#req.resume();
-  }
-
-  end(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[], closing: boolean): void {
+  end(head: AnswerHead, body: Chunk | readonly Chunk[]): void {
     if (!this.#usable() || this.#res.headersSent) return;
     const small = lengthBound(body) <= SMALL_ANSWER_BYTES;
     const parts = small
@@ -158,10 +145,10 @@ class NodeResponse implements RawResponse {
         ? [body]
         : body;
     const bytes = parts.map(asBytes);
-    const flat = flatten(headers, closing);
+    const flat = flatten(head);
     const total = bytes.reduce((sum, part) => sum + part.byteLength, 0);
-    if (status !== 204) flat.push('Content-Length', String(total));
-    this.#res.writeHead(status, flat);
+    if (head.status !== 204) flat.push('Content-Length', String(total));
+    this.#res.writeHead(head.status, flat);
     let taken = true;
     for (const part of bytes) taken = this.#res.write(part);
     this.#res.end();
@@ -169,16 +156,14 @@ class NodeResponse implements RawResponse {
     if (!taken) this.#watchReader();
   }
 
-  begin(status: number, headers: HeaderPairs, closing: boolean): void {
+  begin(head: AnswerHead): void {
     if (!this.#usable() || this.#res.headersSent) return;
-    this.#res.writeHead(status, flatten(headers, closing));
+    this.#res.writeHead(head.status, flatten(head));
   }
 
-  write(chunk: Chunk): boolean {
-    if (!this.#usable() || chunk.length === 0) return true;
-    const taken = this.#res.write(chunk);
-    if (!taken) this.#watchReader();
-    return taken;
+  write(chunk: Chunk): void {
+    if (!this.#usable() || chunk.length === 0) return;
+    if (!this.#res.write(chunk)) this.#watchReader();
   }
 
   finish(): void {
@@ -202,9 +187,9 @@ class NodeResponse implements RawResponse {
 }
 
 /** Flat pairs, as `writeHead` takes them. */
-function flatten(headers: HeaderPairs, closing: boolean): string[] {
-  const flat: string[] = [];
-  for (const [name, value] of headers) flat.push(name, value);
+function flatten({ requestId, headers, corsHeaders, closing }: AnswerHead): string[] {
+  const flat = ['X-Request-Id', requestId];
+  for (const [name, value] of [...headers, ...corsHeaders]) flat.push(name, value);
   if (closing) flat.push('Connection', 'close');
   return flat;
 }

@@ -11,15 +11,16 @@ import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js
 import { STATUS_CODES } from 'node:http';
 import { asBytes, joinChunks, lengthBound } from './chunks.ts';
 import {
+  type AnswerHead,
   type Chunk,
   HeaderList,
-  type HeaderPairs,
   type HttpEngine,
   type Listener,
   MAX_HEAD_BYTES,
   type RawRequest,
   type RawResponse,
   type RequestHandler,
+  type ResponseListener,
 } from './engine.ts';
 
 /** What is used of the module `uWebSockets.js`. */
@@ -89,9 +90,9 @@ function serve(res: HttpResponse, req: HttpRequest, handler: RequestHandler): vo
   const method = req.getCaseSensitiveMethod();
   const response = new UwsResponse(res, method === 'HEAD');
   // uWebSockets.js takes the first of several lengths; a proxy before us may have taken the last.
-  if (headers.sentTwice === 'content-length') response.end(400, [], '', true);
+  if (headers.sentTwice === 'content-length') response.refuse(400);
   // Its own limit holds only for a head that comes in several reads.
-  else if (headBytes + path.length + query.length > MAX_HEAD_BYTES) response.end(431, [], '', true);
+  else if (headBytes + path.length + query.length > MAX_HEAD_BYTES) response.refuse(431);
   else handler(new UwsRequest(method, path, query, headers, response), response);
 }
 
@@ -122,10 +123,9 @@ class UwsResponse implements RawResponse {
   /** Undefined once it must not be touched: after the end, the abort or the cut. */
   #res: HttpResponse | undefined;
   readonly #isHead: boolean;
-  #abortListener: (() => void) | undefined;
-  #drainListener: (() => void) | undefined;
+  #listener: ResponseListener | undefined;
   /** The head of a stream, until its first write. */
-  #head: { readonly status: number; readonly headers: HeaderPairs; readonly closing: boolean } | undefined;
+  #head: AnswerHead | undefined;
   /** What a slow reader of a stream has not let us hand to uWebSockets.js, in order. */
   #queue: Uint8Array[] = NOTHING;
   #buffered = 0;
@@ -148,57 +148,49 @@ class UwsResponse implements RawResponse {
     return this.#buffered;
   }
 
-  onAbort(listener: () => void): void {
-    this.#abortListener = listener;
+  listen(listener: ResponseListener): void {
+    this.#listener = listener;
   }
 
-  onDrain(listener: () => void): void {
-    this.#drainListener = listener;
+  receive(): void {
+    this.#res?.onData((chunk, last) => this.#listener?.received(Buffer.from(chunk), last));
   }
 
-  onData(listener: (chunk: Uint8Array, last: boolean) => void): void {
-    this.#res?.onData((chunk, last) => listener(Buffer.from(chunk), last));
+  /** Before there is a request that could have an id. */
+  refuse(status: number): void {
+    const res = this.#res;
+    this.#begun = true;
+    this.#res = undefined;
+    res?.cork(() => res.writeStatus(statusLine(status)).end('', true));
   }
 
-  pause(): void {
-    this.#res?.pause();
-  }
-
-  resume(): void {
-    this.#res?.resume();
-  }
-
-  end(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[], closing: boolean): void {
+  end(head: AnswerHead, body: Chunk | readonly Chunk[]): void {
     const res = this.#res;
     if (res === undefined || this.#begun) return;
     // Only `end` can close the connection afterwards, so an answer that closes is copied, whatever its size.
-    if (lengthBound(body) > SMALL_ANSWER_BYTES && !closing && !this.#isHead) {
-      this.#endLarge(
-        res,
-        status,
-        headers,
-        typeof body === 'string' || body instanceof Uint8Array ? [body] : body,
-      );
+    if (lengthBound(body) > SMALL_ANSWER_BYTES && !head.closing && !this.#isHead) {
+      this.#endLarge(res, head, typeof body === 'string' || body instanceof Uint8Array ? [body] : body);
       return;
     }
     const whole = joinChunks(body);
+    const isWithoutBody = this.#isHead || head.status === 204;
     this.#begun = true;
     this.#res = undefined;
-    this.#abortListener = undefined;
+    this.#listener = undefined;
     res.cork(() => {
-      writeHead(res, status, headers);
-      if (!this.#isHead && status !== 204) {
-        res.end(whole, closing);
+      writeHead(res, head);
+      if (!isWithoutBody) {
+        res.end(whole, head.closing);
         return;
       }
-      if (closing) res.writeHeader('Connection', 'close');
+      if (head.closing) res.writeHeader('Connection', 'close');
       // Without a length: told one, this version waits for the body and never ends the answer.
       res.endWithoutBody();
     });
   }
 
   /** Hands over as much as the socket takes; the rest goes when it is writable. Nothing is copied. */
-  #endLarge(res: HttpResponse, status: number, headers: HeaderPairs, body: readonly Chunk[]): void {
+  #endLarge(res: HttpResponse, head: AnswerHead, body: readonly Chunk[]): void {
     const parts = body.map(asBytes);
     const total = parts.reduce((sum, part) => sum + part.byteLength, 0);
     let index = 0;
@@ -215,7 +207,7 @@ class UwsResponse implements RawResponse {
         const [taken, done] = res.tryEnd(part.subarray(offset - start), total);
         if (done) {
           this.#res = undefined;
-          this.#abortListener = undefined;
+          this.#listener = undefined;
           this.#buffered = 0;
           return true;
         }
@@ -237,27 +229,26 @@ class UwsResponse implements RawResponse {
       return taken;
     });
     res.cork(() => {
-      writeHead(res, status, headers);
+      writeHead(res, head);
       more(0);
     });
   }
 
-  begin(status: number, headers: HeaderPairs, closing: boolean): void {
+  begin(head: AnswerHead): void {
     const res = this.#res;
     if (res === undefined || this.#begun) return;
     this.#begun = true;
     // Sent with the first write: uWebSockets.js ends the head only then, and one system call is saved.
-    this.#head = { status, headers, closing };
+    this.#head = head;
     res.onWritable(() => {
       this.#drain();
       return true;
     });
   }
 
-  write(chunk: Chunk): boolean {
+  write(chunk: Chunk): void {
     const res = this.#res;
-    if (res === undefined || !this.#begun || this.#finishing || this.#isHead || chunk.length === 0)
-      return true;
+    if (res === undefined || !this.#begun || this.#finishing || this.#isHead || chunk.length === 0) return;
     if (!this.#blocked && lengthBound(chunk) <= SLICE_BYTES) {
       let taken = true;
       res.cork(() => {
@@ -265,14 +256,13 @@ class UwsResponse implements RawResponse {
         taken = res.write(chunk);
       });
       this.#blocked = !taken;
-      return taken;
+      return;
     }
     const bytes = asBytes(chunk);
     if (this.#queue === NOTHING) this.#queue = [];
     this.#queue.push(bytes);
     this.#buffered += bytes.byteLength;
     if (!this.#blocked) res.cork(() => this.#writeQueue(res));
-    return !this.#blocked;
   }
 
   finish(): void {
@@ -293,9 +283,7 @@ class UwsResponse implements RawResponse {
     if (res === undefined) return;
     this.#blocked = false;
     res.cork(() => this.#writeQueue(res));
-    if (this.#blocked) return;
-    if (this.#finishing) this.#end(res);
-    else this.#drainListener?.();
+    if (this.#finishing && !this.#blocked) this.#end(res);
   }
 
   #writeQueue(res: HttpResponse): void {
@@ -320,16 +308,15 @@ class UwsResponse implements RawResponse {
 
   #writeHeadOnce(res: HttpResponse): void {
     if (this.#head === undefined) return;
-    const { status, headers, closing } = this.#head;
+    const head = this.#head;
     this.#head = undefined;
-    writeHead(res, status, headers);
-    if (closing) res.writeHeader('Connection', 'close');
+    writeHead(res, head);
+    if (head.closing) res.writeHeader('Connection', 'close');
   }
 
   #end(res: HttpResponse): void {
     this.#res = undefined;
-    this.#abortListener = undefined;
-    this.#drainListener = undefined;
+    this.#listener = undefined;
     res.cork(() => {
       this.#writeHeadOnce(res);
       // Never with `closeConnection`: in the middle of a chunked body it would write a header into the body.
@@ -342,23 +329,18 @@ class UwsResponse implements RawResponse {
     this.#res = undefined;
     this.#queue = NOTHING;
     this.#buffered = 0;
-    this.#drainListener = undefined;
-    const listener = this.#abortListener;
-    this.#abortListener = undefined;
-    listener?.();
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.aborted();
   }
 }
 
 /** All fields in one call: each one over the border to native code costs more than joining them here. */
-function writeHead(res: HttpResponse, status: number, headers: HeaderPairs): void {
+function writeHead(res: HttpResponse, { status, requestId, headers, corsHeaders }: AnswerHead): void {
   // The status that is written by itself when none is.
   if (status !== 200) res.writeStatus(statusLine(status));
-  const [first] = headers;
-  if (first === undefined) return;
-  let rest = first[1];
-  for (let i = 1; i < headers.length; i++) {
-    const [name, value] = headers[i] as HeaderPairs[number];
-    rest += `\r\n${name}: ${value}`;
-  }
-  res.writeHeader(first[0], rest);
+  let text = requestId;
+  for (const [name, value] of headers) text += `\r\n${name}: ${value}`;
+  for (const [name, value] of corsHeaders) text += `\r\n${name}: ${value}`;
+  res.writeHeader('X-Request-Id', text);
 }

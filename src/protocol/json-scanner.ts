@@ -24,6 +24,7 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
+const END = -1;
 
 /** Keys of one message of a client, in all objects together: none has as many in earnest, and building them takes time. */
 export const MAX_CLIENT_KEYS = 100_000;
@@ -47,20 +48,21 @@ export class JsonScanner {
     this.keysLeft = maxKeys;
   }
 
-  /** The next character that is not white space, which is left unread; NaN at the end. */
+  /** The next character that is not white space, which is left unread; END behind the last. */
   peek(): number {
     const { text } = this;
-    for (;;) {
+    // Never reads behind the end: V8 stops inlining the reads of a place where that happened once.
+    for (; this.at < text.length; this.at++) {
       const c = text.charCodeAt(this.at);
-      if (c !== SPACE && c !== LF && c !== CR && c !== TAB) return c;
+      if (c > SPACE || (c !== SPACE && c !== LF && c !== CR && c !== TAB)) return c;
       if (c === LF || c === CR) this.sawLineBreak = true;
-      this.at++;
     }
+    return END;
   }
 
   /** Whether the text is over but for white space. */
   atEnd(): boolean {
-    return Number.isNaN(this.peek());
+    return this.peek() === END;
   }
 
   /** Enters an object; false when the next value is none. Members follow with `key`, `value` and `more`. */

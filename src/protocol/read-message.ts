@@ -17,7 +17,7 @@ export interface Malformed {
 }
 
 /** The first character that is not white space tells a batch (MCP 2025-03-26 only) from a message. */
-export const isBatch = (text: string): boolean => /^[ \t\r\n]*\[/.test(text);
+export const isBatch = (text: string): boolean => !text.startsWith('{') && /^[ \t\r\n]*\[/.test(text);
 
 /** Messages of one batch. */
 const MAX_BATCH = 100;

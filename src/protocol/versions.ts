@@ -26,4 +26,4 @@ export type Era = 'legacy' | 'modern';
 
 /** Whether a version is of the stateless line, known here or not. */
 export const isModernVersion = (version: string): boolean =>
-  /^\d{4}-\d{2}-\d{2}$/.test(version) && version > LATEST_LEGACY;
+  version > LATEST_LEGACY && /^\d{4}-\d{2}-\d{2}$/.test(version);
