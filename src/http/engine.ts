@@ -10,6 +10,7 @@ const KNOWN_FIELDS: readonly string[] = [
   'authorization',
   'content-type',
   'content-length',
+  'transfer-encoding',
   'accept',
   'mcp-session-id',
   'mcp-protocol-version',
@@ -26,6 +27,9 @@ const TRACE = KNOWN_FIELDS.indexOf('traceparent');
 
 /** Fields that may come in several parts, which belong together (RFC 9110, section 5.3). */
 const LISTS = new Set(['accept', 'tracestate', 'baggage']);
+
+/** Of several doubled fields these are the worst: they say where the request ends. */
+const FRAMING: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
 
 const PLACES: ReadonlyMap<string, number> = new Map(KNOWN_FIELDS.map((name, place) => [name, place]));
 
@@ -46,6 +50,7 @@ function placeOf(name: string): number | undefined {
 export class HeaderList {
   /** The first value of each known field. */
   readonly #known: (string | undefined)[] = [
+    undefined,
     undefined,
     undefined,
     undefined,
@@ -124,7 +129,7 @@ export class HeaderList {
     // Proxies add request ids to those of others, and of two traces none is to be believed.
     else if (name === 'traceparent') this.#known[place] = '';
     else if (name === 'x-request-id') return;
-    else if (name === 'content-length' || this.#twice === undefined) this.#twice = name;
+    else if (FRAMING.has(name) || this.#twice === undefined) this.#twice = name;
   }
 
   #addOther(name: string, value: string): void {

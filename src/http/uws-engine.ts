@@ -89,11 +89,29 @@ function serve(res: HttpResponse, req: HttpRequest, handler: RequestHandler): vo
   const query = (req.getQuery() as string | undefined) ?? '';
   const method = req.getCaseSensitiveMethod();
   const response = new UwsResponse(res, method === 'HEAD');
-  // uWebSockets.js takes the first of several lengths; a proxy before us may have taken the last.
-  if (headers.sentTwice === 'content-length') response.refuse(400);
+  const framing = framingOf(method, headers);
+  if (framing === 'unsure') response.holdBack();
+  if (framing === 'faulty') response.refuse(400);
   // Its own limit holds only for a head that comes in several reads.
   else if (headBytes + path.length + query.length > MAX_HEAD_BYTES) response.refuse(431);
   else handler(new UwsRequest(method, path, query, headers, response), response);
+}
+
+/**
+ * Whether this request ends for everybody where uWebSockets.js finds its end. `faulty`: that one takes the first of
+ * several lengths, an empty one for none, and any coding for chunks. `unsure`: it passes over what stands in the place of
+ * a chunk's line ends, and sees no field, no length either, behind one with an empty name.
+ */
+function framingOf(method: string, headers: HeaderList): 'clear' | 'unsure' | 'faulty' {
+  const { sentTwice } = headers;
+  const length = headers.get('content-length');
+  const coding = headers.get('transfer-encoding');
+  if (sentTwice === 'content-length' || sentTwice === 'transfer-encoding') return 'faulty';
+  if (coding !== undefined) {
+    return length === undefined && coding.toLowerCase() === 'chunked' ? 'unsure' : 'faulty';
+  }
+  if (length === undefined) return method === 'POST' ? 'unsure' : 'clear';
+  return /^\d{1,15}$/.test(length) ? 'clear' : 'faulty';
 }
 
 class UwsRequest implements RawRequest {
@@ -132,11 +150,20 @@ class UwsResponse implements RawResponse {
   #blocked = false;
   #begun = false;
   #finishing = false;
+  #isHeldBack = false;
 
   constructor(res: HttpResponse, isHead: boolean) {
     this.#res = res;
     this.#isHead = isHead;
     res.onAborted(() => this.#gone());
+  }
+
+  /**
+   * The answer comes in a later turn and ends the connection: what stands behind this request in the same bytes is then
+   * behind one that waits, which uWebSockets.js takes for no request but ends the connection.
+   */
+  holdBack(): void {
+    this.#isHeldBack = true;
   }
 
   peerAddress(): string {
@@ -156,17 +183,24 @@ class UwsResponse implements RawResponse {
     this.#res?.onData((chunk, last) => this.#listener?.received(Buffer.from(chunk), last));
   }
 
-  /** Before there is a request that could have an id. */
+  /** Before there is a request that could have an id. Later, for the reason of `holdBack`. */
   refuse(status: number): void {
-    const res = this.#res;
     this.#begun = true;
-    this.#res = undefined;
-    res?.cork(() => res.writeStatus(statusLine(status)).end('', true));
+    setImmediate(() => {
+      const res = this.#res;
+      this.#res = undefined;
+      res?.cork(() => res.writeStatus(statusLine(status)).end('', true));
+    });
   }
 
   end(head: AnswerHead, body: Chunk | readonly Chunk[]): void {
     const res = this.#res;
     if (res === undefined || this.#begun) return;
+    if (this.#isHeldBack) {
+      this.#isHeldBack = false;
+      setImmediate(() => this.end({ ...head, closing: true }, body));
+      return;
+    }
     // Only `end` can close the connection afterwards, so an answer that closes is copied, whatever its size.
     if (lengthBound(body) > SMALL_ANSWER_BYTES && !head.closing && !this.#isHead) {
       this.#endLarge(res, head, typeof body === 'string' || body instanceof Uint8Array ? [body] : body);

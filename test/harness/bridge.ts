@@ -51,7 +51,7 @@ export const ENTRY = resolve(process.env['MCP_BRIDGE_DIST'] ?? 'dist/index.js');
 export const TEST_TOKEN = 'token-of-the-test-0123456789';
 
 /** Starts a bridge and waits until all its workers take traffic. Rejects with its output when it ends before. */
-export async function startBridge(t: TestContext, options: BridgeOptions): Promise<Bridge> {
+export async function startBridge(t: Pick<TestContext, 'after'>, options: BridgeOptions): Promise<Bridge> {
   const dir = mkdtempSync(join(tmpdir(), 'bridge-test-'));
   const port = await freePort();
   const { config } = options;

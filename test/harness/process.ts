@@ -31,13 +31,17 @@ export function cleanEnvironment(): Record<string, string> {
 }
 
 /** Runs node with `args`; the whole process tree is killed when the test ends. */
-export function run(t: TestContext, args: readonly string[], options: RunOptions = {}): Running {
+export function run(
+  t: Pick<TestContext, 'after'>,
+  args: readonly string[],
+  options: RunOptions = {},
+): Running {
   return runProgram(t, process.execPath, args, options);
 }
 
 /** The same with any program. */
 export function runProgram(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   program: string,
   args: readonly string[],
   options: RunOptions = {},
