@@ -71,7 +71,7 @@ export function describe(settings: Settings, notes: readonly string[]): string {
     `Servers of ${settings.serversFile ?? 'MCP_SERVERS or the command line'}`,
     ...servers.flatMap(describeServer),
     'POST /bridge beyond these',
-    `  commands: ${bridge.allow === 'any' ? 'any' : listed(bridge.allow.map((vector) => vector.join(' ')))}`,
+    `  commands: ${bridge.allow === 'any' ? 'any' : listed(bridge.allow.map(maskArguments))}`,
     `  variables: ${listed(bridge.env)}; URLs: ${listed(bridge.urls)}`,
     ...notes.map((note) => `Note: ${note}`),
   ].join('\n');

@@ -14,7 +14,7 @@ export function maskArguments(words: readonly string[]): string {
     .map((word, index) => {
       const [, name = '', value = ''] = /^([^=\s]*)=(.*)$/s.exec(word) ?? [];
       if (/^\$\{[^}:]*\}$/.test(word)) return word;
-      if (value !== '' && sensitive.test(name)) return `${name}=${mask}`;
+      if (value !== '' && sensitive.test(name) && !name.includes('//')) return `${name}=${mask}`;
       const before = words[index - 1] ?? '';
       if (/^--?[\w-]+$/.test(before) && sensitive.test(before)) return mask;
       if (/\/\//.test(word)) return maskUrl(word);

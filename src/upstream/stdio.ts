@@ -276,11 +276,16 @@ class StdioTransport implements Transport {
 
   #failedToStart(error: unknown): void {
     if (this.#child?.pid !== undefined) return; // a failed kill, told by the exit
-    const { name, command, cwd } = this.#server;
-    const missing = (error as NodeJS.ErrnoException)?.code === 'ENOENT';
-    const reason = missing
-      ? `the command "${command}" or the folder "${cwd}" was not found`
-      : messageOf(error);
+    const { name, cwd, written } = this.#server;
+    // As the file has it: what came by ${NAME} may be secret.
+    const command = written?.[0] ?? this.#server.command;
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'ENOENT'
+        ? `the command "${command}" or the folder "${cwd}" was not found`
+        : error instanceof BridgeError
+          ? error.message
+          : `the command "${command}" cannot be run (${code ?? messageOf(error)})`;
     this.#tellClosed(
       new BridgeError('server_start_failed', `Server "${name}" could not be started: ${reason}.`),
     );

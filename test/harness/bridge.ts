@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test';
 import type { EngineName } from './engines.ts';
 import { freePort } from './free-port.ts';
 import { descendants, run } from './process.ts';
+import { assertUntold, logsIn, secretsOf } from './told-secrets.ts';
 import { until } from './until.ts';
 
 export interface BridgeOptions {
@@ -77,7 +78,11 @@ export async function startBridge(t: Pick<TestContext, 'after'>, options: Bridge
       ...options.env,
     },
   });
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  t.after(() => {
+    const told = `${running.stdout()}${running.stderr()}${logsIn(join(dir, options.env?.['LOG_DIR'] ?? 'logs'))}`;
+    rmSync(dir, { recursive: true, force: true });
+    assertUntold(told, secretsOf(options));
+  });
 
   const url = `http://127.0.0.1:${port}`;
   const outcome = await Promise.race([
