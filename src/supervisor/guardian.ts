@@ -36,7 +36,6 @@ export function startGuardian({ command, environment, logger }: GuardianOptions)
   const begin = (): void => {
     const shell = spawn('/bin/sh', ['-c', SCRIPT, NAME, ...command], {
       detached: true,
-      cwd: '/',
       env: { ...environment },
       stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
     });
