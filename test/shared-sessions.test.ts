@@ -110,8 +110,8 @@ async function openThrough(bridge: Bridge, worker: number): Promise<string> {
   return id;
 }
 
-const openAll = (bridge: Bridge, worker: number): Promise<readonly string[]> =>
-  Promise.all(Array.from({ length: SESSIONS }, () => openThrough(bridge, worker)));
+const openAll = (bridge: Bridge, worker: number, count = SESSIONS): Promise<readonly string[]> =>
+  Promise.all(Array.from({ length: count }, () => openThrough(bridge, worker)));
 
 /** The child that serves the session; there is one in each worker. */
 async function childOf(bridge: Bridge, session: string): Promise<number> {
@@ -121,7 +121,8 @@ async function childOf(bridge: Bridge, session: string): Promise<number> {
 test('a session that has moved on is not ended by what it left behind', { timeout: 60_000 }, async (t) => {
   const bridge = await startBridge(t, { config, env: { STREAM_SESSION_TTL_MS: '1000' } });
   const [opener, other] = await workersOf(bridge);
-  const sessions = await openAll(bridge, opener);
+  // So many that some of them are sure to fall to either worker.
+  const sessions = await openAll(bridge, opener, 24);
   process.kill(opener, 'SIGKILL');
   for (const session of sessions) assert.equal((await echoed(bridge, session)).status, 200);
   const first = await childOf(bridge, await openThrough(bridge, other));
