@@ -5,7 +5,7 @@
  *   starting --handshake answered--> ready --close() or its own end--> closing
  */
 import type { ServerDefinition } from '../config/settings.ts';
-import { now } from '../deadline.ts';
+import { now, within } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
 import { envelopeOf, NO_CAPABILITIES } from '../protocol/modern-envelope.ts';
@@ -37,6 +37,9 @@ export interface ChildDeps extends StdioDeps, Pick<ConnectionDeps, 'deadlines' |
   /** Once, after the owner was told. */
   readonly ended: (child: Child, reason: BridgeError) => void;
 }
+
+/** A server that does not answer a ping at once need not be waited for. */
+const SETTLE_MS = 1_000;
 
 export type ChildState = 'starting' | 'ready' | 'closing';
 
@@ -107,6 +110,17 @@ export class Child {
     return new Promise((resolve, reject) => {
       this.connection.request(message, { answered: resolve, failed: reject, progressed: () => undefined });
     });
+  }
+
+  /** Pings pass nobody by: who stands behind the child need not know of them. */
+  answerPing({ id = 'null' }: Message): void {
+    this.connection.send(`{"jsonrpc":"2.0","id":${id},"result":{}}`);
+  }
+
+  /** Resolves when it has read what it was sent so far, or does not say so within a moment. Never rejects. */
+  async settled(): Promise<void> {
+    const late = (): Error => new Error('no answer to a ping');
+    await within(this.ask('ping', undefined), SETTLE_MS, late).catch(() => undefined);
   }
 
   /**

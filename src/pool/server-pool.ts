@@ -140,7 +140,12 @@ export class ServerPool {
    * that an earlier call of the same client (`key`) has given back is used again.
    */
   async borrow(key: string, capabilities: Capabilities, owner: ChildOwner): Promise<Child> {
-    return this.#takeBack(key, owner) ?? this.#startInitialised(owner, capabilities);
+    const known = this.#takeBack(key, owner);
+    if (known !== undefined) return known;
+    const child = await this.#startInitialised(owner, capabilities);
+    // What it asks as soon as it is initialised, it has asked by then.
+    if (child.era === 'legacy') await child.settled();
+    return child;
   }
 
   /** The call is over. A child that still works on something is not fit for another one. */

@@ -8,6 +8,11 @@ const NEEDS_SESSION = new Set(['logging/setLevel', 'resources/subscribe', 'resou
 
 export const needsSession = (method: string): boolean => NEEDS_SESSION.has(method);
 
+/** They belong to the revision without sessions; asked in an earlier one they are unknown. */
+const MODERN_ONLY = new Set(['server/discover', 'subscriptions/listen']);
+
+export const isModernOnly = (method: string): boolean => MODERN_ONLY.has(method);
+
 /** Tasks live in one child and belong to one client; a shared child offers none. */
 export const needsOwnChild = (method: string): boolean => method.startsWith('tasks/');
 

@@ -17,6 +17,19 @@ export interface ModernError {
 }
 
 const RESOURCE_NOT_FOUND = -32002;
+/** 2025-11-25: the user has to visit URLs first, and then the same request may succeed. */
+const URL_ELICITATION_REQUIRED = -32042;
+
+/** What such an error wants to be asked, as the params of `elicitation/create`; empty for any other error. */
+export function urlElicitations(error: Record<string, unknown>): readonly Record<string, unknown>[] {
+  const { elicitations } = (error['data'] ?? {}) as Record<string, unknown>;
+  if (error['code'] !== URL_ELICITATION_REQUIRED || !Array.isArray(elicitations)) return [];
+  return (elicitations as Record<string, unknown>[]).flatMap((each) => {
+    // The modern era has no ids for them.
+    const { elicitationId: _ofTheServer, ...params } = each ?? {};
+    return typeof params['url'] === 'string' ? [{ ...params, mode: 'url' }] : [];
+  });
+}
 
 /** `request` is what the server answered. */
 export function modernError(

@@ -9,4 +9,6 @@ export const CAPABILITIES_KEY = `${PREFIX}clientCapabilities`;
 export const CLIENT_INFO_KEY = `${PREFIX}clientInfo`;
 export const LOG_LEVEL_KEY = `${PREFIX}logLevel`;
 export const SERVER_INFO_KEY = `${PREFIX}serverInfo`;
+/** An extension, in `capabilities.extensions`. */
+export const TASKS_KEY = `${PREFIX}tasks`;
 export const SUBSCRIPTION_KEY = `${PREFIX}subscriptionId`;

@@ -34,6 +34,9 @@ const METHODS = new Set([
   'resources/templates/list',
   'resources/read',
   'subscriptions/listen',
+  'tasks/cancel',
+  'tasks/get',
+  'tasks/update',
   'tools/call',
   'tools/list',
 ]);

@@ -138,6 +138,12 @@ function asText(body: string | Uint8Array): string {
 
 /** Throws `invalid_request` for what leaves something behind for later calls: there is no session here to keep it. */
 function checkMethod({ message: { method } }: BridgeCall): void {
+  if (method === 'subscriptions/listen') {
+    throw new BridgeError(
+      'invalid_request',
+      `"${method}" is answered with a stream; use /mcp/<server> for it.`,
+    );
+  }
   if (!needsSession(method) && !needsOwnChild(method)) return;
   throw new BridgeError('invalid_request', `"${method}" needs a session; use /mcp/<server> for it.`);
 }

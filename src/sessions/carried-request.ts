@@ -7,8 +7,10 @@ import type { Chunk } from '../http/engine.ts';
 import type { Child } from '../pool/child.ts';
 import { type Message, parsePayload, payloadOf, rewrite } from '../protocol/message.ts';
 import { withCarriedState } from '../protocol/modern-envelope.ts';
+import { TASKS_KEY } from '../protocol/modern-keys.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import { textOf } from '../protocol/utf8.ts';
+import { MODERN_VERSIONS } from '../protocol/versions.ts';
 import type { Asker } from '../upstream/connection.ts';
 import type { Delivery } from './delivery.ts';
 
@@ -16,6 +18,8 @@ export interface CarriedRequestOptions {
   readonly message: Message;
   readonly delivery: Delivery;
   readonly tools: ToolGate;
+  /** The server may have tasks, but no client gets to its own again. */
+  readonly hidesTasks: boolean;
   /** What the client gets for the server's `requestState`. */
   readonly carry: (state: string) => string;
   /** Called once, however it ends. */
@@ -89,7 +93,9 @@ export class CarriedRequest implements Asker {
 
   /** The result where it cannot pass as it is. */
   #changed(answer: Message): string | undefined {
-    const { message, tools, carry } = this.#options;
+    const { message, tools, carry, hidesTasks } = this.#options;
+    if (message.method === 'server/discover')
+      return JSON.stringify(offered(parsePayload(answer), hidesTasks));
     if (message.method === 'tools/list') {
       if (tools.isOpen) return undefined;
       // What is left out depends on who asks.
@@ -103,6 +109,16 @@ export class CarriedRequest implements Asker {
     this.#isOver = true;
     this.#options.over?.();
   }
+}
+
+/** What a server says of itself, as far as the bridge can keep it. */
+function offered(found: Record<string, unknown>, hidesTasks: boolean): Record<string, unknown> {
+  const supportedVersions = MODERN_VERSIONS;
+  const { extensions, ...capabilities } = (found['capabilities'] ?? {}) as Record<string, unknown>;
+  if (!hidesTasks || typeof extensions !== 'object' || extensions === null)
+    return { ...found, supportedVersions };
+  const { [TASKS_KEY]: _tasks, ...others } = extensions as Record<string, unknown>;
+  return { ...found, supportedVersions, capabilities: { ...capabilities, extensions: others } };
 }
 
 const asText = (chunk: Chunk): string => (typeof chunk === 'string' ? chunk : textOf(chunk));

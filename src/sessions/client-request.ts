@@ -82,6 +82,11 @@ export class ClientRequest implements Asker {
     this.failed(new BridgeError('invalid_params', reason));
   }
 
+  /** See Connection. */
+  extend(lengthMs?: number): void {
+    this.#connection?.extend(this.#upstreamId, lengthMs);
+  }
+
   /** The client wants no answer any more. */
   cancel(reason: string): void {
     if (!this.#finish()) return;

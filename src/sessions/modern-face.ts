@@ -9,7 +9,9 @@ import type { Pool } from '../pool/pool.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { ServerPool } from '../pool/server-pool.ts';
 import type { Message } from '../protocol/message.ts';
+import { needsOwnChild } from '../protocol/methods.ts';
 import { withRequestState } from '../protocol/modern-envelope.ts';
+import { TASKS_KEY } from '../protocol/modern-keys.ts';
 import { checkModernRequest, type ModernRequest } from '../protocol/modern-request.ts';
 import { discoverResult } from '../protocol/modern-result.ts';
 import { checkParamHeaders } from '../protocol/param-headers.ts';
@@ -119,9 +121,12 @@ export class ModernFace {
   #begin(asked: Asked, isModern: boolean): Promise<void> | undefined {
     const { message, request, delivery, tools } = asked;
     const scope = scopeOf(asked, isModern);
-    if (message.method === 'server/discover') return discover(message, scope, delivery);
+    if (message.method === 'server/discover')
+      return isModern ? this.#carry(asked) : discover(message, scope, delivery);
+    if (needsOwnChild(message.method)) return this.#carryOfTask(asked, isModern);
     if (message.method === 'subscriptions/listen') return this.#listen(message, scope, delivery);
-    if (isModern && request.logLevel === undefined) return this.#carry(asked);
+    if (isModern && (request.logLevel === undefined || hasTasks(request.capabilities)))
+      return this.#carry(asked);
     if (isModern) return this.#carryAlone(asked);
     if (ASKING.has(message.method)) {
       const capabilities = usefulOf(request.capabilities);
@@ -144,6 +149,13 @@ export class ModernFace {
     const child = scopeOf(asked, true).acquire();
     if (child instanceof Promise) return child.then((started) => this.#send(asked, started, request));
     return this.#send(asked, child, request);
+  }
+
+  /** Tasks live in one child: where several may be meant there are none. */
+  #carryOfTask(asked: Asked, isModern: boolean): Promise<void> | undefined {
+    if (isModern && hasOneHome(asked.pool)) return this.#carry(asked);
+    const sentence = `Server "${asked.pool.server.name}" has no tasks for clients of this revision.`;
+    throw new BridgeError('unknown_method', sentence);
   }
 
   /** Sends a request whose headers repeat its arguments where the tool wants it. */
@@ -198,13 +210,13 @@ export class ModernFace {
     );
   }
 
-  #carried({ call, message, request, delivery, tools }: Asked, over?: () => void): CarriedRequest {
+  #carried({ call, pool, message, request, delivery, tools }: Asked, over?: () => void): CarriedRequest {
     const { states } = this.#deps;
     const carry = (inner: string): string => {
       const digest = callDigest(message.method, request.params);
       return states.seal({ inner, principal: call.principal.key, server: call.server, digest });
     };
-    return new CarriedRequest({ message, delivery, tools, carry, over });
+    return new CarriedRequest({ message, delivery, tools, hidesTasks: !hasOneHome(pool), carry, over });
   }
 
   async #listen(message: Message, scope: Scope, delivery: Delivery): Promise<void> {
@@ -232,7 +244,14 @@ export class ModernFace {
     const { call, pool, message, request, delivery } = asked;
     this.#parked.checkRoom();
     const key = JSON.stringify([call.principal.key, request.capabilities]);
-    const child = await pool.borrow(key, request.capabilities, NOBODY_YET);
+    const early: Message[] = [];
+    const child = await pool.borrow(key, request.capabilities, {
+      received(said, from) {
+        if (said.kind === 'request' && said.method === 'ping') from.answerPing(said);
+        else early.push(said);
+      },
+      closed: () => undefined,
+    });
     const giveBack = (): void => pool.giveBack(key, child);
     if (child.era === 'modern') {
       await this.#send(asked, child, this.#carried(asked, giveBack));
@@ -247,7 +266,7 @@ export class ModernFace {
       giveBack();
       throw error;
     }
-    this.#parked.start({ call, message, request, delivery, child, over: giveBack });
+    this.#parked.start({ call, message, request, delivery, child, early, over: giveBack });
   }
 }
 
@@ -271,6 +290,13 @@ function scopeOf({ call, pool }: Asked, isModern: boolean): Scope {
   const key = pool.server.isolation === 'shared' ? '' : call.principal.key;
   return isModern ? pool.modernScope(key) : pool.scope(key);
 }
+
+/** Whether all requests of a principal meet the same child. */
+const hasOneHome = ({ server: { isolation, instances } }: ServerPool): boolean =>
+  isolation !== 'shared' || instances === 1;
+
+const hasTasks = ({ extensions }: Readonly<Record<string, unknown>>): boolean =>
+  typeof extensions === 'object' && extensions !== null && TASKS_KEY in extensions;
 
 async function discover(message: Message, scope: Scope, delivery: Delivery): Promise<void> {
   const result = discoverResult(await scope.facts());

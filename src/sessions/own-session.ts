@@ -12,6 +12,9 @@ import type { ClientRequest } from './client-request.ts';
 import type { Shelf } from './event-shelf.ts';
 import { Session, type SessionFacts } from './session.ts';
 
+/** How long a client may take to answer; its user may have to. */
+const ANSWER_MS = 600_000;
+
 export interface OwnSessionOptions {
   readonly child: Child;
   readonly shelf: Shelf;
@@ -37,7 +40,7 @@ export class OwnSession extends Session implements ChildOwner {
     if (message.kind === 'request') this.#askClient(message);
     else {
       if (message.method === 'notifications/cancelled' && message.token !== undefined)
-        this.#asked.delete(idKey(message.token));
+        this.#settled(message.token);
       this.tell(message.text);
     }
   }
@@ -56,7 +59,7 @@ export class OwnSession extends Session implements ChildOwner {
 
   protected override respond(message: Message): void {
     // An answer to what was not asked is dropped: a client must not speak for the server's other requests.
-    if (message.id !== undefined && this.#asked.delete(idKey(message.id))) this.#send(message.text);
+    if (message.id !== undefined && this.#settled(message.id)) this.#send(message.text);
   }
 
   protected override release(): Promise<void> {
@@ -80,8 +83,16 @@ export class OwnSession extends Session implements ChildOwner {
       return;
     }
     this.#asked.add(idKey(id));
+    if (needed !== undefined) this.extend(ANSWER_MS);
     // It belongs to a call rather than to none: the answer of a call in flight comes before the GET stream.
     if (this.streamingRequest()?.delivery.event(request.text) !== true) this.tell(request.text);
+  }
+
+  /** False for what was not asked. When nothing is left to answer, the server is waited for again. */
+  #settled(id: string): boolean {
+    if (!this.#asked.delete(idKey(id))) return false;
+    if (this.#asked.size === 0) this.extend();
+    return true;
   }
 
   #send(text: Chunk): void {

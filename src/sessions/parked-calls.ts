@@ -30,6 +30,8 @@ export interface NewCall {
   readonly delivery: Delivery;
   /** Of the caller's own, initialised with the capabilities of `request`. */
   readonly child: Child;
+  /** What it has said since it was initialised. */
+  readonly early: readonly Message[];
   /** Called once, when the child may be used again. */
   readonly over: () => void;
 }
@@ -51,7 +53,7 @@ export class ParkedCalls {
     throw new BridgeError('at_limit', sentence);
   }
 
-  start({ call, message, request, delivery, child, over }: NewCall): void {
+  start({ call, message, request, delivery, child, early, over }: NewCall): void {
     const { worker, states, deadlines, parkMs, wallClock = Date.now } = this.#deps;
     const { server } = call;
     const principal = call.principal.key;
@@ -60,8 +62,10 @@ export class ParkedCalls {
     const asking = new AskingCall({
       id,
       child,
+      early,
       capabilities: request.capabilities,
       logLevel: request.logLevel,
+      parkMs,
       seal: (round) => {
         const expiresAt = wallClock() + parkMs;
         return states.seal({ worker, park: id, round, expiresAt, principal, server, digest });
@@ -73,7 +77,8 @@ export class ParkedCalls {
       over: (ended) => {
         this.#parked.delete(id);
         deadlines.cancel(ended);
-        over();
+        if (ended.isSpoilt) void child.close();
+        else over();
       },
     });
     asking.start(message, delivery);

@@ -5,7 +5,7 @@ import { asBridgeError, BridgeError } from '../errors.ts';
 import type { Child } from '../pool/child.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { Message } from '../protocol/message.ts';
-import { needsOwnChild, needsSession } from '../protocol/methods.ts';
+import { isModernOnly, needsOwnChild, needsSession } from '../protocol/methods.ts';
 import { NO_CAPABILITIES } from '../protocol/modern-envelope.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import { ClientRequest } from './client-request.ts';
@@ -23,6 +23,10 @@ export function askScope(scope: Scope, request: ClientRequest): void {
     request.failed(
       new BridgeError('unknown_method', `"${method}" is not offered where children are shared.`),
     );
+    return;
+  }
+  if (isModernOnly(method)) {
+    request.failed(new BridgeError('unknown_method', `"${method}" is no request of this revision.`));
     return;
   }
   const child = scope.acquire();

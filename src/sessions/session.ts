@@ -110,6 +110,11 @@ export abstract class Session {
     return this.release();
   }
 
+  /** How long the server may take for what it has in hand. Default: as long as it always may. */
+  protected extend(lengthMs?: number): void {
+    for (const request of this.#requests.values()) request.extend(lengthMs);
+  }
+
   /** The latest request whose answer can still carry something before it. */
   protected streamingRequest(): ClientRequest | undefined {
     let latest: ClientRequest | undefined;

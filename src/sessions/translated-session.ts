@@ -6,7 +6,7 @@
 import { asBridgeError, BridgeError } from '../errors.ts';
 import type { Scope, ScopeListener } from '../pool/scope.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
-import { needsOwnChild, severityOf } from '../protocol/methods.ts';
+import { isModernOnly, needsOwnChild, severityOf } from '../protocol/methods.ts';
 import { SUBSCRIPTION_KEY } from '../protocol/modern-keys.ts';
 import { ClientQuestions } from './client-questions.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -60,7 +60,7 @@ export class TranslatedSession extends Session implements ScopeListener {
     else if (method === 'logging/setLevel') this.#setLevel(request);
     else if (method === 'resources/subscribe') this.#subscribe(request, target);
     else if (method === 'resources/unsubscribe') this.#unsubscribe(request, target);
-    else if (needsOwnChild(method) || MODERN_METHODS.has(method)) {
+    else if (needsOwnChild(method) || isModernOnly(method)) {
       request.failed(new BridgeError('unknown_method', `"${method}" is not offered in this session.`));
     } else this.#call(request);
   }
@@ -144,6 +144,3 @@ export class TranslatedSession extends Session implements ScopeListener {
     return false;
   }
 }
-
-/** They mean nothing in a session. */
-const MODERN_METHODS = new Set(['server/discover', 'subscriptions/listen']);

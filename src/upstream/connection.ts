@@ -154,6 +154,12 @@ export class Connection implements TransportListener {
     if (state !== 'waiting' && message.method !== 'initialize') this.#sendCancelled(id, reason);
   }
 
+  /** Starts the deadline of a request anew, for while it is not the server who is waited for, and again afterwards. */
+  extend(id: number, lengthMs = this.#deps.timeoutMs): void {
+    const pending = this.#pending.get(id);
+    if (pending?.state === 'sent') this.#deps.deadlines.set(pending, lengthMs);
+  }
+
   close(): Promise<void> {
     return this.#transport?.close() ?? Promise.resolve();
   }
