@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { callModern, connectModern, type ModernHow, modernStream, VERSION } from './harness/modern.ts';
 import * as rpc from './harness/rpc.ts';
@@ -407,4 +408,44 @@ test('the listens of a rolling restart end with a result, and can be begun anew 
     again.close();
     await own.printed(/rolling restart ended/);
   }
+});
+
+test('a server that waits for its client is not hurried, whatever the era of the client', async (t) => {
+  const env = { REQUEST_TIMEOUT_MS: '500' };
+  const own = await startBridge(t, { config: { servers: { legacy: echo() } }, env });
+  const answers = {
+    'sampling/createMessage': async () => {
+      await sleep(1_500);
+      return { role: 'assistant', model: 'm', content: { type: 'text', text: 'sampled at leisure' } };
+    },
+  };
+  const options = { capabilities: { sampling: {} }, answers };
+  const clients = [
+    connect(t, own, 'legacy', { ...options, version: 'v1' }).then((client) =>
+      client.callTool('sample', { text: 'x' }),
+    ),
+    connectModern(t, own, 'legacy', options).then((client) =>
+      client.callTool({ name: 'sample', arguments: { text: 'x' } }),
+    ),
+  ];
+  for (const result of await Promise.all(clients)) assert.match(JSON.stringify(result), /sampled at leisure/);
+  // What is not for the client to answer ends as ever.
+  const { status, body } = await callModern(own, 'legacy', 'tools/call', {
+    name: 'cancelable',
+    arguments: { tag: 'x' },
+  });
+  assert.deepEqual([status, body.error.data.code], [504, 'server_timeout']);
+});
+
+test('a call whose server dies while its client is away is told so when he comes back', async () => {
+  const how = { capabilities: { sampling: {} } };
+  const call = { name: 'sample', arguments: { text: 'x' } };
+  const before = new Set(bridge.processes());
+  const first = (await callModern(bridge, 'legacy', 'tools/call', call, how)).body.result;
+  const [child] = bridge.processes().filter((pid) => !before.has(pid));
+  process.kill(child ?? 0, 'SIGKILL');
+  await until('the child to be gone', () => !bridge.processes().includes(child ?? 0));
+  const retry = { ...call, inputResponses: {}, requestState: first.requestState };
+  const answer = await callModern(bridge, 'legacy', 'tools/call', retry, how);
+  assert.deepEqual([answer.status, answer.body.error.data.code], [502, 'server_died'], answer.text);
 });
