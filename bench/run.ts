@@ -2,6 +2,7 @@
  * npm run bench: the bridge alone, against the floors and against itself.
  */
 import { runBenchmark } from './bench.ts';
+import { abusiveClient } from './scenarios/abusive-client.ts';
 import { bridgeCached } from './scenarios/bridge-cached.ts';
 import { concurrency } from './scenarios/concurrency.ts';
 import { engines } from './scenarios/engines.ts';
@@ -9,6 +10,7 @@ import { hop } from './scenarios/hop.ts';
 import { largeBesideSmall } from './scenarios/large-beside-small.ts';
 import { manySessions } from './scenarios/many-sessions.ts';
 import { opening } from './scenarios/opening.ts';
+import { rateLimit } from './scenarios/rate-limit.ts';
 import { sessionCalls } from './scenarios/session-calls.ts';
 import { sseProgress } from './scenarios/sse-progress.ts';
 import { start } from './scenarios/start.ts';
@@ -31,6 +33,8 @@ process.exitCode = await runBenchmark(
       opening,
       sseProgress,
       largeBesideSmall,
+      rateLimit,
+      abusiveClient,
     ],
     chartTitle: 'tools/call: requests per second, one worker',
     charted: ['stateless-calls', 'session-calls', 'bridge-cached'],

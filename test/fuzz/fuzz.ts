@@ -38,8 +38,8 @@ export interface FuzzResult {
   readonly seconds: number;
   /** What must not be, with an example each. */
   readonly faults: readonly string[];
-  /** Of all workers together: when every kind of input had been seen, and at the end. */
-  readonly memoryMib: { readonly start: number; readonly end: number };
+  /** Of all workers together, after each quarter of the run. */
+  readonly memoryMib: readonly number[];
 }
 
 /** How many of a hundred inputs are of which kind. */
@@ -53,9 +53,9 @@ const ROUND = 1_000;
 const LINES_AT_ONCE = 250;
 const CONCURRENCY = 48;
 const MAX_FAULTS = 20;
-/** After these many rounds a heap is what it will be; what comes on top of it must not grow with the inputs. */
-const WARM_ROUNDS = 5;
-const MAX_GROWTH_MIB = 96;
+/** In the first half heaps and tables of bounded size fill; in the second nothing may grow with the inputs. */
+const MAX_GROWTH_MIB = 48;
+const QUARTERS = 4;
 
 const MIB = 1_048_576;
 
@@ -93,17 +93,18 @@ export async function fuzz(t: Pick<TestContext, 'after'>, options: FuzzOptions):
   const rounds = Math.ceil(inputs / ROUND);
   const babbles = Math.ceil(lines / LINES_AT_ONCE);
   let babbled = 0;
-  let start = 0;
+  const memory: number[] = [];
   for (let round = 0; round < rounds && !stop?.aborted; round++) {
     await run.round(round, Math.min(ROUND, inputs - round * ROUND));
     for (const end = Math.ceil((babbles * (round + 1)) / rounds); babbled < end; babbled++) {
       await run.babble(Math.min(lines, (babbled + 1) * LINES_AT_ONCE));
     }
-    if (round === Math.min(WARM_ROUNDS, rounds) - 1) start = await memoryMib(bridge);
+    if ((round + 1) * QUARTERS >= rounds * (memory.length + 1)) memory.push(await memoryMib(bridge));
     if ((round + 1) % 10 === 0) progress(`${engine}: ${(round + 1) * ROUND} of ${inputs} inputs`);
   }
-  const end = await memoryMib(bridge);
-  if (end > start + MAX_GROWTH_MIB) run.fault(`memory grew from ${start} MiB to ${end} MiB`);
+  const growth = (memory[QUARTERS - 1] ?? 0) - (memory[QUARTERS / 2 - 1] ?? 0);
+  if (memory.length === QUARTERS && growth > MAX_GROWTH_MIB)
+    run.fault(`memory grew by ${growth} MiB in the second half`);
   await run.checkProcesses();
   return {
     engine,
@@ -112,7 +113,7 @@ export async function fuzz(t: Pick<TestContext, 'after'>, options: FuzzOptions):
     honest: run.honest,
     seconds: (performance.now() - startedAt) / 1000,
     faults: run.faults,
-    memoryMib: { start, end },
+    memoryMib: memory,
   };
 }
 

@@ -16,7 +16,7 @@ export function fuzzReport({ engine, sent, lines, honest, seconds, faults, memor
       ...rows,
       ['broken lines of the server', whole(lines)],
       ['honest calls between them', whole(honest)],
-      ['memory of the workers', `${whole(memoryMib.start)} MiB, then ${whole(memoryMib.end)} MiB`],
+      ['memory of the workers after each quarter', `${memoryMib.join(', ')} MiB`],
       ['must be 0: faults', whole(faults.length)],
     ]),
     ...faults.map((fault) => `- ${fault}`),

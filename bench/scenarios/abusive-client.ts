@@ -1,0 +1,43 @@
+/**
+ * One client that sends what hurts, beside 32 connections of honest calls: what it does to the others.
+ */
+import { startAbuse } from '../load/abuse.ts';
+import { echoCalls } from '../load/calls.ts';
+import type { LoadResult } from '../load/plan.ts';
+import { alternate, type Contender, contender } from '../measure.ts';
+import { atMost, CONNECTIONS, pick, type Scenario } from '../scenario.ts';
+import { startBridge } from '../targets/bridge.ts';
+
+export const abusiveClient: Scenario = {
+  name: 'abusive-client',
+  title: 'an abusive client beside honest calls, 32 connections, 2 workers',
+  async run(lab) {
+    const bridge = await startBridge(lab, { workers: 2 });
+    const plan = { path: '/mcp/shared', asks: echoCalls(), connections: CONNECTIONS } as const;
+    const alone = contender(lab, bridge, { ...plan, check: { kind: 'rpc' } });
+    let sent = 0;
+    const beside: Contender = {
+      ...alone,
+      async drive(seconds): Promise<LoadResult> {
+        const abuse = startAbuse(bridge);
+        try {
+          return await alone.drive(seconds);
+        } finally {
+          sent += abuse.stop();
+        }
+      },
+    };
+    const figures = await alternate(lab, [
+      { ...alone, name: 'honest calls alone' },
+      { ...beside, name: 'honest calls beside an abusive client' },
+    ]);
+    const ratio =
+      pick(figures, 'honest calls beside an abusive client').p99Us /
+      pick(figures, 'honest calls alone').p99Us;
+    return {
+      figures,
+      verdicts: [atMost('honest calls beside an abusive client: p99 of alone', ratio, 3, 'x')],
+      notes: [`${sent} requests of the abusive client, besides the connections that it held.`],
+    };
+  },
+};
