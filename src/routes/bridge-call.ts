@@ -2,8 +2,7 @@
  * The body of POST /bridge: read and checked, nothing decided yet.
  */
 import { BridgeError } from '../errors.ts';
-import { MAX_CLIENT_KEYS } from '../protocol/json-scanner.ts';
-import { memberSpans } from '../protocol/json-text.ts';
+import { JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson } from '../protocol/json-scanner.ts';
 import type { Message } from '../protocol/message.ts';
 import { readMessage } from '../protocol/read-message.ts';
 
@@ -22,43 +21,79 @@ const MAX_WORDS = 256;
 
 const KEYS = ['serverPath', 'args', 'env', 'method', 'params'];
 
+const NO_ARGS: readonly string[] = [];
+const NO_ENV: Readonly<Record<string, string>> = {};
+
 /** Throws `invalid_request` that names the key, what was found and what is allowed. */
 export function readBridgeCall(body: string): BridgeCall {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch (error) {
-    throw invalid(`The body is not valid JSON: ${(error as Error).message}.`);
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw invalid(`The body must be an object with ${KEYS.join(', ')}; found ${short(parsed)}.`);
-  }
-  const { serverPath, args = [], env = {}, method } = parsed as Record<string, unknown>;
-  const unknown = Object.keys(parsed).find((key) => !KEYS.includes(key));
-  if (unknown !== undefined)
-    throw invalid(`"${unknown.slice(0, 100)}" is not a key of /bridge; allowed are ${KEYS.join(', ')}.`);
+  const [pathText, argsText, envText, methodText, params] = membersOf(body);
+  const serverPath = pathText && parsed(pathText);
+  const method = methodText && parsed(methodText);
+  const args = argsText === undefined || argsText === '[]' ? NO_ARGS : parsed(argsText);
+  const env = envText === undefined || envText === '{}' ? NO_ENV : parsed(envText);
   if (typeof serverPath !== 'string' || serverPath === '') {
     throw invalid(`"serverPath" must be a configured name, a command or a URL; found ${short(serverPath)}.`);
   }
   if (typeof method !== 'string' || method === '')
     throw invalid(`"method" must name a request of MCP; found ${short(method)}.`);
-  if (!Array.isArray(args) || !args.every((arg) => typeof arg === 'string')) {
+  if (!Array.isArray(args) || !args.every(isString)) {
     throw invalid(`"args" must be a list of strings; found ${short(args)}.`);
   }
   if (typeof env !== 'object' || env === null || Array.isArray(env) || !Object.values(env).every(isString)) {
     throw invalid('"env" must be an object of strings.');
   }
   checkLengths([serverPath, ...args, ...Object.entries(env as Record<string, string>).flat()]);
-  const spans = memberSpans(body, 0, KEYS);
-  if (typeof spans === 'string') throw invalid(`The key "${spans}" stands there twice.`);
-  const params = spans[4];
-  const text = params === undefined ? '' : `,"params":${body.slice(params.start, params.end)}`;
-  const message = readMessage(
-    `{"jsonrpc":"2.0","id":0,"method":${JSON.stringify(method)}${text}}`,
-    MAX_CLIENT_KEYS,
-  );
+  const text = params === undefined ? '' : `,"params":${params}`;
+  const message = readMessage(`{"jsonrpc":"2.0","id":0,"method":${methodText}${text}}`, MAX_CLIENT_KEYS);
   if (message.kind === 'malformed') throw invalid(message.reason);
   return { serverPath, args: args as string[], env: env as Record<string, string>, message };
+}
+
+/** The members of the body as they are written, in the order of KEYS. */
+function membersOf(body: string): readonly (string | undefined)[] {
+  const scanner = new JsonScanner(body, MAX_CLIENT_KEYS);
+  const members: (string | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
+  try {
+    const isObject = scanner.openObject();
+    if (!isObject) scanner.value(0);
+    else if (!scanner.closesAtOnce()) {
+      do {
+        const key = scanner.key();
+        const index = KEYS.indexOf(key);
+        if (index === -1) {
+          throw invalid(`"${key.slice(0, 100)}" is not a key of /bridge; allowed are ${KEYS.join(', ')}.`);
+        }
+        if (members[index] !== undefined) throw invalid(`The key "${key}" stands there twice.`);
+        scanner.peek();
+        const start = scanner.at;
+        scanner.value(1);
+        members[index] = body.slice(start, scanner.at);
+      } while (scanner.more());
+    }
+    if (!scanner.atEnd()) throw new NotJson();
+    if (!isObject) {
+      throw invalid(`The body must be an object with ${KEYS.join(', ')}; found ${short(JSON.parse(body))}.`);
+    }
+  } catch (error) {
+    throw error instanceof NotJson ? invalid(whyUnread(body, scanner)) : error;
+  }
+  return members;
+}
+
+/** In words what the scanner only knows to be wrong. */
+function whyUnread(body: string, scanner: JsonScanner): string {
+  if (scanner.keysLeft < 0) return `The body has more than ${MAX_CLIENT_KEYS} keys.`;
+  try {
+    JSON.parse(body);
+  } catch (error) {
+    return `The body is not valid JSON: ${(error as Error).message}.`;
+  }
+  return `The body is nested deeper than ${MAX_DEPTH} levels.`;
+}
+
+/** Most strings hold no escape and are their own text. */
+function parsed(json: string): unknown {
+  return json.startsWith('"') && !json.includes('\\') ? json.slice(1, -1) : JSON.parse(json);
 }
 
 /** A command line that a program takes is shorter, and patterns take their time with longer ones. */

@@ -17,8 +17,9 @@ import { textOf } from '../protocol/utf8.ts';
 import type { Relay } from '../shard/relay.ts';
 import { readAdmitted, relayedBody } from './admission.ts';
 import { type BridgeCall, readBridgeCall } from './bridge-call.ts';
-import { checkTool, resolveBridgeCall } from './bridge-policy.ts';
+import { checkTool } from './bridge-policy.ts';
 import { BridgeRequest } from './bridge-request.ts';
+import { BridgeResolutions } from './bridge-resolutions.ts';
 import { checkContentType, traceOfHeaders } from './negotiation.ts';
 import type { Placement } from './placement.ts';
 import type { Route } from './router.ts';
@@ -47,6 +48,7 @@ type WireHead = Omit<Caller, 'principal'> & { readonly principal: string };
 export function createBridgeRoute(deps: BridgeRouteDeps): Route {
   const { settings, cwd, gate, pool, relay, placement, log } = deps;
   const principals = new Map<string, Principal>();
+  const resolutions = new BridgeResolutions(cwd);
 
   // Whatever LOG_LEVEL is: who made the bridge start something is to be found afterwards.
   const auditLog = log.child({ audit: 'adhoc' }, { level: 'info' });
@@ -67,7 +69,7 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
   const serve = (text: string, caller: Caller, reply: Reply, mayForward: boolean): void => {
     const { principal, address, trace } = caller;
     const call = readBridgeCall(text);
-    const { server, adhoc, tools } = resolveBridgeCall(call, principal, { settings: settings(), cwd });
+    const { server, adhoc, tools } = resolutions.resolve(call, principal, settings());
     checkTool(call, tools);
     checkMethod(call);
     const owner = mayForward ? placement.ofScope(server, principal.key) : undefined;
