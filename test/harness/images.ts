@@ -69,6 +69,9 @@ export function buildImage(t: TestContext, options: BuildOptions = {}): string {
   }
 }
 
+/** Not where Debian's certificates are: the package that brings them could not write there. */
+const CAFILE = '/run/npm-cafile.crt';
+
 /** How npm reaches its registry on this machine, for the npm of the build. */
 function npmSettings(folder: string): Record<string, string> {
   const { cafile, registry } = JSON.parse(must('npm', ['config', 'list', '--json'])) as {
@@ -76,8 +79,8 @@ function npmSettings(folder: string): Record<string, string> {
     registry?: string;
   };
   const npmrc = join(folder, 'npmrc');
-  writeFileSync(npmrc, `${cafile ? `cafile=${cafile}\n` : ''}registry=${registry}\n`);
-  return { '/root/.npmrc': npmrc, ...(cafile && { [cafile]: cafile }) };
+  writeFileSync(npmrc, `${cafile ? `cafile=${CAFILE}\n` : ''}registry=${registry}\n`);
+  return { '/root/.npmrc': npmrc, ...(cafile && { [CAFILE]: cafile }) };
 }
 
 export interface ImageFacts {
