@@ -29,6 +29,7 @@ import { EndedSessions } from './sessions/ended-sessions.ts';
 import { Face } from './sessions/face.ts';
 import { LegacyFace } from './sessions/legacy-face.ts';
 import { ModernFace } from './sessions/modern-face.ts';
+import { createPrincipalSessions } from './sessions/principal-sessions.ts';
 import { RequestStates } from './sessions/request-state.ts';
 import { SessionIds } from './sessions/session-id.ts';
 import { SessionStore } from './sessions/store.ts';
@@ -69,8 +70,19 @@ export async function runWorker(
     const baseEnvironment = childEnvironment(environment);
     const pool = new Pool({ settings, fleet, metrics, log, tasks, deadlines, baseEnvironment });
     observePool(pool, metrics);
+    const relay = new Relay({
+      runtimeDir,
+      id: fleet.id,
+      forwarded: (direction) => metrics.forwarded.child(direction).add(),
+    });
     const store = new SessionStore({
       fleet,
+      principals: createPrincipalSessions({
+        max: settings.maxSessionsPerPrincipal,
+        relay,
+        roster,
+        self: fleet.id,
+      }),
       ttlMs: settings.sessionTtlMs,
       livesElsewhere: ({ id, server }) =>
         !ids.isOwn(id) && placement.ofSession(id, pool.definition(server)) !== undefined,
@@ -84,11 +96,6 @@ export async function runWorker(
     });
     const traffic = createTraffic({ log, record: createRequestRecorder(metrics), deadlines, id: fleet.id });
     const door = createGate(settings, { onFailure: (reason) => metrics.authFailures.child(reason).add() });
-    const relay = new Relay({
-      runtimeDir,
-      id: fleet.id,
-      forwarded: (direction) => metrics.forwarded.child(direction).add(),
-    });
     const gate = limitRate(door, {
       max: settings.rateLimitMax,
       windowMs: settings.rateLimitWindowMs,

@@ -87,6 +87,7 @@ const NEEDS_RESTART: Readonly<Record<Exclude<keyof Settings, Applied>, string>> 
   clientCacheTtlMs: 'CLIENT_CACHE_TTL_MS',
   maxBodyBytes: 'MAX_BODY_BYTES',
   maxSessions: 'MAX_SESSIONS',
+  maxSessionsPerPrincipal: 'MAX_SESSIONS_PER_PRINCIPAL',
   maxChildren: 'MAX_CHILDREN',
   drainTimeoutMs: 'DRAIN_TIMEOUT_MS',
   rateLimitMax: 'RATE_LIMIT_MAX',

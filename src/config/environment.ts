@@ -103,6 +103,13 @@ export const ENVIRONMENT = {
     fallback: 10_000,
     doc: 'Sessions of the whole bridge; past them 503 with `Retry-After`',
   }),
+  MAX_SESSIONS_PER_PRINCIPAL: wholeNumber({
+    min: 0,
+    max: 100_000_000,
+    fallback: 0,
+    default: '0 (off)',
+    doc: 'Sessions of one principal over all workers; past them 503 with `Retry-After`',
+  }),
   MAX_CHILDREN: wholeNumber({
     min: 1,
     max: 1_000_000,

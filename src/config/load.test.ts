@@ -58,6 +58,7 @@ test('a minimal file gets every default', (t) => {
     requestTimeoutMs: 60_000,
     maxBodyBytes: 4_194_304,
     maxSessions: 10_000,
+    maxSessionsPerPrincipal: 0,
     maxChildren: 256,
     drainTimeoutMs: 10_000,
     rateLimitMax: 0,

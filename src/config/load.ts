@@ -231,6 +231,7 @@ function settingsOf({ cwd, values, served, accessTokens }: Parts): Settings {
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
     maxBodyBytes: values.MAX_BODY_BYTES,
     maxSessions: values.MAX_SESSIONS,
+    maxSessionsPerPrincipal: values.MAX_SESSIONS_PER_PRINCIPAL,
     maxChildren: values.MAX_CHILDREN,
     drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
     rateLimitMax: values.RATE_LIMIT_MAX,

@@ -108,6 +108,8 @@ export interface Settings {
   readonly requestTimeoutMs: number;
   readonly maxBodyBytes: number;
   readonly maxSessions: number;
+  /** 0: no limit. */
+  readonly maxSessionsPerPrincipal: number;
   readonly maxChildren: number;
   readonly drainTimeoutMs: number;
   /** Requests per window; 0: no limit. */

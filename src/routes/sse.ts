@@ -18,6 +18,7 @@ import { sendError } from '../http/send-error.ts';
 import { sseEvent, sseNamedEvent } from '../http/sse.ts';
 import type { Trace } from '../protocol/trace.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
+import { Places } from '../sessions/places.ts';
 import { workerOf } from '../sessions/session-id.ts';
 import type { Relay } from '../shard/relay.ts';
 import { admit, readAdmitted, relayedBody, whenKnown } from './admission.ts';
@@ -44,9 +45,12 @@ interface Posted {
   readonly trace: Trace | undefined;
 }
 
+const MAX_STREAMS = 1_024;
+
 export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
   const { settings, gate, dispatch, relay, placement, self, streamOpened } = deps;
   const streams = new Map<string, SseStream>();
+  const places = new Places(MAX_STREAMS, 'streams of HTTP+SSE');
 
   const post = (posted: Posted, body: string | Uint8Array, reply: Reply): void => {
     const stream = streams.get(posted.stream);
@@ -77,9 +81,11 @@ export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
       return whenKnown(principal, (known) => {
         const server = admit(decodeParameter(parameter), known);
         const id = `${self}.${randomBytes(16).toString('base64url')}`;
-        const stream = new SseStream(exchange, { server, principal: known }, dispatch, () =>
-          streams.delete(id),
-        );
+        places.take(known.key);
+        const stream = new SseStream(exchange, { server, principal: known }, dispatch, () => {
+          streams.delete(id);
+          places.free(known.key);
+        });
         streams.set(id, stream);
         stream.begin(`/messages/${encodeURIComponent(server)}?sessionId=${id}`);
       });

@@ -185,7 +185,7 @@ export class LegacyFace {
     const isNone = version === undefined || server.isolation !== 'shared' || ended.has(id);
     if (!isNone && store.isClosed) throw goesOn();
     if (isNone || ids.isOwn(id)) throw new BridgeError('session_not_found', 'Session not found');
-    const resumed = store.reserve().then(() => {
+    const resumed = store.reserve(principal).then(() => {
       const facts = { id, server: call.server, principal, version };
       const session = new PooledSession(facts, pool.configured(call.server).scope(''), store.shelf);
       store.add(session);

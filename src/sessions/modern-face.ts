@@ -23,6 +23,7 @@ import { Listen } from './listen.ts';
 import type { McpCall } from './mcp-call.ts';
 import { ModernClientRequest } from './modern-answer.ts';
 import { ParkedCalls, type ParkedCallsDeps } from './parked-calls.ts';
+import { Places } from './places.ts';
 import { type CallState, type CarriedState, callDigest, isCarried, statesIn } from './request-state.ts';
 import type { ToolGates } from './tool-gates.ts';
 import type { ToolFacts, ToolTables } from './tool-table.ts';
@@ -45,6 +46,7 @@ export class ModernFace {
   readonly #deps: ModernFaceDeps;
   readonly #parked: ParkedCalls;
   readonly #listens = new Set<Listen>();
+  readonly #places = new Places(MAX_LISTENS, 'listens');
 
   constructor(deps: ModernFaceDeps) {
     this.#deps = deps;
@@ -124,7 +126,9 @@ export class ModernFace {
     if (message.method === 'server/discover')
       return isModern ? this.#carry(asked) : discover(message, scope, delivery);
     if (needsOwnChild(message.method)) return this.#carryOfTask(asked, isModern);
-    if (message.method === 'subscriptions/listen') return this.#listen(message, scope, delivery);
+    if (message.method === 'subscriptions/listen') {
+      return this.#listen(message, scope, { delivery, principal: asked.call.principal.key });
+    }
     if (isModern && (request.logLevel === undefined || hasTasks(request.capabilities)))
       return this.#carry(asked);
     if (isModern) return this.#carryAlone(asked);
@@ -219,22 +223,28 @@ export class ModernFace {
     return new CarriedRequest({ message, delivery, tools, hidesTasks: !hasOneHome(pool), carry, over });
   }
 
-  async #listen(message: Message, scope: Scope, delivery: Delivery): Promise<void> {
-    if (this.#listens.size >= MAX_LISTENS) {
-      throw new BridgeError(
-        'at_limit',
-        `This worker holds ${MAX_LISTENS} listens already, which is its limit.`,
-      );
-    }
+  async #listen(
+    message: Message,
+    scope: Scope,
+    { delivery, principal }: { readonly delivery: Delivery; readonly principal: string },
+  ): Promise<void> {
     if (!delivery.canStream) {
       throw new BridgeError(
         'not_acceptable',
         '"subscriptions/listen" is answered with text/event-stream only.',
       );
     }
-    const listen = new Listen(scope, message, delivery, await scope.facts(), (over) =>
-      this.#listens.delete(over),
-    );
+    this.#places.take(principal);
+    let listen: Listen;
+    try {
+      listen = new Listen(scope, message, delivery, await scope.facts(), (over) => {
+        this.#listens.delete(over);
+        this.#places.free(principal);
+      });
+    } catch (error) {
+      this.#places.free(principal);
+      throw error;
+    }
     this.#listens.add(listen);
     await listen.acknowledge();
   }
@@ -242,7 +252,7 @@ export class ModernFace {
   /** To a child of a legacy server that is the client's alone for the call, because it may be asked something. */
   async #startAsking(asked: Asked): Promise<void> {
     const { call, pool, message, request, delivery } = asked;
-    this.#parked.checkRoom();
+    this.#parked.checkRoom(call.principal.key);
     const key = JSON.stringify([call.principal.key, request.capabilities]);
     const early: Message[] = [];
     const child = await pool.borrow(key, request.capabilities, {

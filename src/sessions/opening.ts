@@ -58,13 +58,13 @@ export async function openSession(opening: Opening, deps: OpeningDeps): Promise<
   const { message, delivery } = opening;
   try {
     const client = clientFacts(message);
-    await deps.store.reserve();
+    await deps.store.reserve(opening.principal);
     try {
       const { pool, scope } = opening.target();
       if (scope === undefined) await openOwn(opening, client, pool, deps);
       else await openPooled(opening, client, { pool, scope }, deps);
     } catch (error) {
-      deps.store.cancelReservation();
+      deps.store.cancelReservation(opening.principal);
       throw error;
     }
   } catch (error) {
@@ -184,7 +184,7 @@ async function openOwn(
       throw error;
     }
     pool.refused(child);
-    deps.store.cancelReservation();
+    deps.store.cancelReservation(principal);
     request.answered(answer);
     return;
   }

@@ -11,6 +11,7 @@ import type { ModernRequest } from '../protocol/modern-request.ts';
 import { AskingCall, invalidState } from './asking-call.ts';
 import type { Delivery } from './delivery.ts';
 import type { McpCall } from './mcp-call.ts';
+import { Places } from './places.ts';
 import { type CallState, callDigest, type RequestStates } from './request-state.ts';
 
 export interface ParkedCallsDeps {
@@ -41,16 +42,16 @@ const MAX_PARKED = 1_000;
 export class ParkedCalls {
   readonly #deps: ParkedCallsDeps;
   readonly #parked = new Map<string, AskingCall>();
+  readonly #places = new Places(MAX_PARKED, 'calls that wait for their clients');
 
   constructor(deps: ParkedCallsDeps) {
     this.#deps = deps;
   }
 
   /** Throws `at_limit`. */
-  checkRoom(): void {
-    if (this.#parked.size < MAX_PARKED) return;
-    const sentence = `${MAX_PARKED} calls wait for their clients on this worker, which is the limit.`;
-    throw new BridgeError('at_limit', sentence);
+  checkRoom(principal: string): void {
+    this.#places.take(principal);
+    this.#places.free(principal);
   }
 
   start({ call, message, request, delivery, child, early, over }: NewCall): void {
@@ -71,11 +72,12 @@ export class ParkedCalls {
         return states.seal({ worker, park: id, round, expiresAt, principal, server, digest });
       },
       parked: (parked) => {
+        if (!this.#parked.has(id)) this.#places.hold(principal);
         this.#parked.set(id, parked);
         deadlines.set(parked, parkMs);
       },
       over: (ended) => {
-        this.#parked.delete(id);
+        if (this.#parked.delete(id)) this.#places.free(principal);
         deadlines.cancel(ended);
         if (ended.isSpoilt) void child.close();
         else over();

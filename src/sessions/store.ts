@@ -6,6 +6,7 @@ import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Fleet } from '../ipc/fleet.ts';
 import { workerShelf } from './event-shelf.ts';
+import type { PrincipalSessions } from './principal-sessions.ts';
 import type { Session, SessionFacts } from './session.ts';
 import { isResumable } from './session-id.ts';
 
@@ -14,6 +15,8 @@ export type CloseReason = 'deleted' | 'idle' | 'server_died' | 'abandoned' | 'dr
 
 export interface StoreDeps {
   readonly fleet: Pick<Fleet, 'acquire' | 'release'>;
+  /** Those of one principal in the whole bridge. */
+  readonly principals: PrincipalSessions;
   readonly ttlMs: number;
   /** Whether the calls of a session, resumed here once, are another worker's now. */
   readonly livesElsewhere: (session: SessionFacts) => boolean;
@@ -40,15 +43,25 @@ export class SessionStore {
   }
 
   /** Takes a place for one more session of the bridge. Throws `at_limit` when there is none. */
-  async reserve(): Promise<void> {
-    if (await this.#deps.fleet.acquire('sessions', 1)) return;
+  async reserve(principal: string): Promise<void> {
+    const { fleet, principals } = this.#deps;
+    if (!(await principals.take(principal))) {
+      throw new BridgeError(
+        'at_limit',
+        'You have as many sessions open as MAX_SESSIONS_PER_PRINCIPAL allows to each.',
+        { retryAfterSeconds: 5 },
+      );
+    }
+    if (await fleet.acquire('sessions', 1)) return;
+    principals.free(principal);
     throw new BridgeError('at_limit', 'As many sessions are open as MAX_SESSIONS allows the whole bridge.', {
       retryAfterSeconds: 5,
     });
   }
 
   /** Gives a reserved place back that no session took. */
-  cancelReservation(): void {
+  cancelReservation(principal: string): void {
+    this.#deps.principals.free(principal);
     this.#deps.fleet.release('sessions', 1);
   }
 
@@ -83,6 +96,7 @@ export class SessionStore {
     const { id } = session.facts;
     if (this.#sessions.get(id) !== session) return;
     this.#sessions.delete(id);
+    this.#deps.principals.free(session.facts.principal);
     this.#deps.fleet.release('sessions', 1);
     this.#deps.closed(session, reason);
     await session.close(error);
