@@ -87,6 +87,8 @@ function configOf(t: TestContext, env: string): Services {
   writeFileSync(join(folder, 'docker-compose.yml'), bridge);
   const files = [join(folder, 'docker-compose.yml'), 'deploy/docker/docker-compose.monitoring.yml'];
   const options = ['--project-directory', resolve('.'), '--env-file', file];
-  const output = must('docker-compose', [...options, ...files.flatMap((name) => ['-f', name]), 'config']);
+  // What the shell has set would win over .env.
+  const compose = ['-i', `PATH=${process.env['PATH']}`, 'docker-compose', ...options];
+  const output = must('env', [...compose, ...files.flatMap((name) => ['-f', name]), 'config']);
   return (parse(output) as { services: Services }).services;
 }
