@@ -56,7 +56,9 @@ export function buildImage(t: TestContext, options: BuildOptions = {}): string {
     const all = { ...npmSettings(scratch), ...mounts };
     must('buildah', [
       ...STORAGE,
-      ...['bud', '--isolation', 'chroot', '--format', 'docker', '--pull-never', '--force-rm', '--tag', tag],
+      ...['bud', '--isolation', 'chroot', '--format', 'docker', '--pull-never', '--tag', tag],
+      // The second is allowed with the first only.
+      ...['--no-cache', '--force-rm'],
       ...Object.entries(all).flatMap(([inside, outside]) => ['--volume', `${outside}:${inside}:ro`]),
       ...Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
       ...(file === undefined ? [] : ['--file', file]),
