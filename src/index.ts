@@ -34,7 +34,7 @@ async function main(): Promise<number> {
     settings,
     notes,
     generatedToken,
-    journalStream: process.env['JOURNAL_STREAM'],
+    environment: process.env,
     tunnel: command.tunnel,
     entry: fileURLToPath(import.meta.url),
     guardian: (ledger) => ({

@@ -26,8 +26,7 @@ export interface PrimaryInput {
   readonly settings: Settings;
   readonly notes: readonly string[];
   readonly generatedToken?: string | undefined;
-  /** JOURNAL_STREAM of the environment. */
-  readonly journalStream?: string | undefined;
+  readonly environment: NodeJS.ProcessEnv;
   /** Whether a public address is wanted. */
   readonly tunnel: boolean;
   /** The file that a worker runs. */
@@ -160,7 +159,7 @@ interface Announcement {
 }
 
 function announce(input: PrimaryInput, { port, workers, logger, runtimeDir }: Announcement): void {
-  const { settings, generatedToken, journalStream } = input;
+  const { settings, generatedToken, environment } = input;
   // For a supervisor that waits for it: PM2's fork mode with wait_ready.
   process.send?.('ready');
   if (settings.nodeEnv === 'production') {
@@ -172,7 +171,7 @@ function announce(input: PrimaryInput, { port, workers, logger, runtimeDir }: An
     return;
   }
   // Not through the logger: a generated token belongs on the terminal and in no log.
-  const isKept = isLog(process.stdout.fd, journalStream);
+  const isKept = isLog(process.stdout.fd, environment);
   if (isKept && process.stderr.isTTY) {
     process.stderr.write(banner({ settings, port, workers, generatedToken }));
     return;
