@@ -35,7 +35,8 @@ export interface StreamWish {
 
 export abstract class Session {
   readonly facts: SessionFacts;
-  readonly #requests = new Map<string, ClientRequest>();
+  /** In flight, in their order. No Map: see upstream/id-table.ts. */
+  readonly #requests: ClientRequest[] = [];
   /** Those that this session's answers turn into, and its GET stream. */
   readonly streams: EventStreams;
   protected readonly outlet: Outlet;
@@ -81,11 +82,11 @@ export abstract class Session {
   }
 
   get inFlight(): number {
-    return this.#requests.size;
+    return this.#requests.length;
   }
 
   isIdle(idleMs: number): boolean {
-    if (this.outlet.isOpen || this.#requests.size > 0) {
+    if (this.outlet.isOpen || this.#requests.length > 0) {
       this.#usedAt = now();
       return false;
     }
@@ -94,7 +95,7 @@ export abstract class Session {
 
   /** From time to time: calls that take long become streams, which proxies keep and clients can come back to. */
   tidy(turn: number): void {
-    for (const { delivery } of this.#requests.values()) delivery.lasts(turn);
+    for (const { delivery } of this.#requests) delivery.lasts(turn);
     this.streams.tidy();
   }
 
@@ -105,21 +106,19 @@ export abstract class Session {
 
   /** Everything in flight is answered with `reason`, the streams end, the child too. */
   close(reason: BridgeError): Promise<void> {
-    for (const request of this.#requests.values()) request.failed(reason);
+    for (const request of [...this.#requests]) request.failed(reason);
     this.streams.close();
     return this.release();
   }
 
   /** How long the server may take for what it has in hand. Default: as long as it always may. */
   protected extend(lengthMs?: number): void {
-    for (const request of this.#requests.values()) request.extend(lengthMs);
+    for (const request of this.#requests) request.extend(lengthMs);
   }
 
   /** The latest request whose answer can still carry something before it. */
   protected streamingRequest(): ClientRequest | undefined {
-    let latest: ClientRequest | undefined;
-    for (const request of this.#requests.values()) if (request.delivery.canStream) latest = request;
-    return latest;
+    return this.#requests.findLast(({ delivery }) => delivery.canStream);
   }
 
   /**
@@ -128,19 +127,13 @@ export abstract class Session {
    */
   protected tell(text: Chunk): void {
     if (this.outlet.send(text)) return;
-    const request = this.streamingRequest() ?? this.#brokenRequest();
+    const request = this.streamingRequest() ?? this.#requests.findLast(({ delivery }) => delivery.isBroken);
     if (request?.delivery.event(text) !== true) this.outlet.hold(text);
-  }
-
-  #brokenRequest(): ClientRequest | undefined {
-    let latest: ClientRequest | undefined;
-    for (const request of this.#requests.values()) if (request.delivery.isBroken) latest = request;
-    return latest;
   }
 
   #ask(message: Message, delivery: Delivery, tools: ToolGate): void {
     const request = new ClientRequest(message, delivery, tools, this.#done);
-    this.#requests.set(keyOf(message), request);
+    this.#requests.push(request);
     if (message.method === 'initialize') {
       request.failed(new BridgeError('invalid_request', 'This session is initialized already.'));
     } else if (message.method === 'tools/call' && !tools.allows(message.target)) {
@@ -152,16 +145,13 @@ export abstract class Session {
 
   #cancel(message: Message): void {
     const { reason } = parsePayload(message);
-    this.#requests
-      .get(message.token ?? '')
-      ?.cancel(typeof reason === 'string' ? reason : 'cancelled by the client');
+    // As it is written: a client spells its own id the same way each time.
+    const request = this.#requests.findLast((each) => each.message.id === message.token);
+    request?.cancel(typeof reason === 'string' ? reason : 'cancelled by the client');
   }
 
   #forget(request: ClientRequest): void {
-    const key = keyOf(request.message);
-    if (this.#requests.get(key) === request) this.#requests.delete(key);
+    const place = this.#requests.indexOf(request);
+    if (place !== -1) this.#requests.splice(place, 1);
   }
 }
-
-/** As it is written: a client spells its own id the same way each time. */
-const keyOf = ({ id }: Message): string => id ?? '';
