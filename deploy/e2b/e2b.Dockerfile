@@ -17,7 +17,7 @@ RUN if [ "$WITH_UV" = 1 ]; then \
   fi
 
 # What chrome-devtools-wrapper.sh becomes; installed here, so that nothing is downloaded when it starts.
-RUN npm install --global --no-audit --no-fund chrome-devtools-mcp@1.11.0
+RUN npm install --global --no-audit --no-fund chrome-devtools-mcp@1.11.0 && rm -rf /root/.npm
 
 # E2B has the user already, other builders do not.
 RUN id user >/dev/null 2>&1 || useradd --create-home --shell /bin/bash user
@@ -28,7 +28,8 @@ COPY package.json package-lock.json /app/
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && npm pkg delete scripts.prestart \
   && find node_modules/uWebSockets.js -name '*.node' \
-    ! -name "uws_$(node -p 'process.platform + "_" + process.arch + "_" + process.versions.modules').node" -delete
+    ! -name "uws_$(node -p 'process.platform + "_" + process.arch + "_" + process.versions.modules').node" -delete \
+  && rm -rf /root/.npm
 COPY dist /app/dist
 COPY servers.json startup.sh nginx.conf /app/
 COPY chrome-devtools-wrapper.sh /home/user/

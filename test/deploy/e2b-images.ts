@@ -58,6 +58,8 @@ test('the full image serves Chrome through the bridge and nginx', {
 test('the minimal image serves, and says that it has no Chrome', { skip: skipWithoutImages() }, async (t) => {
   const { container, target } = await start(t, 'e2b.Dockerfile.minimal');
   await until('it to be ready', async () => (await send(target, { path: '/ready' })).status === 200);
+  const binaries = container.exec('sh', '-c', 'ls /app/node_modules/uWebSockets.js/*.node');
+  assert.equal(binaries.trim().split('\n').length, 1, binaries);
   const { body } = await call(target, 'chrome-devtools', 'tools/list');
   assert.match(body.error.message, /chrome-devtools-mcp is not installed/);
   assert.equal(await container.stop(20), 0);
