@@ -449,3 +449,25 @@ test('a call whose server dies while its client is away is told so when he comes
   const answer = await callModern(bridge, 'legacy', 'tools/call', retry, how);
   assert.deepEqual([answer.status, answer.body.error.data.code], [502, 'server_died'], answer.text);
 });
+
+test('a modern stream has no ids, is not resumed, and is the answer to a POST', async () => {
+  for (const server of ['legacy', 'everything']) {
+    const [name, args] =
+      server === 'legacy'
+        ? ['progress', { n: 2 }]
+        : ['trigger-long-running-operation', { duration: 0.1, steps: 2 }];
+    const how = { meta: { progressToken: 'p' }, headers: { 'Last-Event-ID': 'abcdefgh.1.1' } };
+    const answer = await modernCall(server, name as string, args as object, how);
+    assert.deepEqual([answer.events.length, answer.events[0].params.progressToken], [3, 'p']);
+    assert.equal(answer.headers['x-accel-buffering'], 'no');
+    assert.doesNotMatch(answer.text, /^(id|retry):/m);
+  }
+  for (const method of ['GET', 'DELETE']) {
+    const headers = rpc.honest(bridge, { headers: { 'MCP-Protocol-Version': VERSION } });
+    const answer = await rpc.send(bridge, { method, path: '/mcp/legacy', headers });
+    assert.deepEqual(
+      [answer.status, answer.headers.allow, answer.body.error.data.code],
+      [405, 'POST', 'method_not_allowed'],
+    );
+  }
+});

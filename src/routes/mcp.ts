@@ -2,6 +2,7 @@
  * POST, GET and DELETE /mcp/:serverId, the HTTP side: checks what can be checked before anybody owns the call.
  */
 import type { Settings } from '../config/settings.ts';
+import { BridgeError } from '../errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Gate } from '../http/gate.ts';
 import type { Principal } from '../http/principal.ts';
@@ -56,6 +57,15 @@ export function createMcpRoute({ settings, gate, dispatch, streamOpened }: McpRo
           throw notAcceptable(headers, 'application/json and text/event-stream');
         return readAdmitted(exchange, principal, rules, (known, body) =>
           dispatch(callOf(known), body, exchange),
+        );
+      }
+      if (isModern) {
+        throw new BridgeError(
+          'method_not_allowed',
+          `Revision ${version} has nothing but POST; found ${method}.`,
+          {
+            headers: [['Allow', 'POST']],
+          },
         );
       }
       if (method === 'GET' && !accepted.sse) throw notAcceptable(headers, 'text/event-stream');
