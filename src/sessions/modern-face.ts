@@ -245,6 +245,7 @@ export class ModernFace {
       this.#places.free(principal);
       throw error;
     }
+    if (listen.isOver) return; // its client is gone already
     this.#listens.add(listen);
     await listen.acknowledge();
   }
