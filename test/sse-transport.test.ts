@@ -10,6 +10,8 @@ import { send } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
 async function connect(t: TestContext, bridge: Bridge, server: string): Promise<Client> {
   const client = new Client({ name: 'old', version: '1' }, { capabilities: { sampling: {} } });
   client.setRequestHandler(CreateMessageRequestSchema, () => ({
@@ -19,7 +21,7 @@ async function connect(t: TestContext, bridge: Bridge, server: string): Promise<
   }));
   const headers = { Authorization: `Bearer ${bridge.token}` };
   const transport = new SSEClientTransport(new URL(`${bridge.url}/sse/${server}`), {
-    requestInit: { headers },
+    requestInit: { headers: { ...headers, traceparent: TRACEPARENT } },
     eventSourceInit: {
       fetch: (url, init) => fetch(url, { ...init, headers: { ...init?.headers, ...headers } }),
     },
@@ -37,6 +39,8 @@ forEachEngine('old clients have calls and sampling over one stream each', async 
     assert.match(JSON.stringify(said.content), new RegExp(`hello ${i}`));
     const sampled = await client.callTool({ name: 'sample', arguments: {} });
     assert.match(JSON.stringify(sampled.content), /sampled/);
+    const traced = await client.callTool({ name: 'meta', arguments: {} });
+    assert.match(JSON.stringify(traced.content), new RegExp(TRACEPARENT));
   }
 });
 
