@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { openDoor } from './harness/door.ts';
@@ -15,6 +15,7 @@ import { descendants, isAlive } from './harness/process.ts';
 import * as rpc from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
+import { wholeFile } from './harness/whole-file.ts';
 
 const OTHER_TOKEN = 'another-principal-0123456789';
 const legacy = { command: process.execPath, args: [resolve('test/conformance/legacy-server.mjs')] };
@@ -37,24 +38,19 @@ const ODD_PROBES: Readonly<Record<string, string>> = {
 const odd = (what: string): string => `odd-${Object.keys(ODD_PROBES).indexOf(what)}`;
 
 let bridge: Bridge;
-const ends: (() => unknown)[] = [];
+const file = wholeFile();
 
 before(async () => {
-  const whole = { after: (end: () => unknown) => ends.unshift(end) } as unknown as TestContext;
   const oddServers = Object.entries(ODD_PROBES).map(([what, text]) => [
     odd(what),
     misbehave('odd-probe', text),
   ]);
-  bridge = await startBridge(whole, {
+  bridge = await startBridge(file, {
     config: {
       servers: { legacy, echo: echo(), ...Object.fromEntries(oddServers) },
       auth: { tokens: [{ name: 'other', token: OTHER_TOKEN }] },
     },
   });
-});
-
-after(async () => {
-  for (const end of ends) await end();
 });
 
 const CALL = { name: 'test_input_required_result_elicitation', arguments: {} };

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { callModern, connectModern, type ModernHow, modernStream, VERSION } from './harness/modern.ts';
@@ -12,6 +12,7 @@ import * as rpc from './harness/rpc.ts';
 import { connect, textOf } from './harness/sdk-clients.ts';
 import { echo, everything, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
+import { wholeFile } from './harness/whole-file.ts';
 
 const SERVER_INFO = 'io.modelcontextprotocol/serverInfo';
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
@@ -21,11 +22,10 @@ const FILTERED_TOKEN = 'filtered-principal-0123456789';
 const modern = { command: process.execPath, args: [resolve('test/fixtures/servers/modern-echo.mjs')] };
 
 let bridge: Bridge;
-const ends: (() => unknown)[] = [];
+const file = wholeFile();
 
 before(async () => {
-  const whole = { after: (end: () => unknown) => ends.unshift(end) } as unknown as TestContext;
-  bridge = await startBridge(whole, {
+  bridge = await startBridge(file, {
     config: {
       servers: {
         legacy: echo(),
@@ -39,10 +39,6 @@ before(async () => {
       auth: { tokens: [{ name: 'filtered', token: FILTERED_TOKEN, tools: { deny: ['exit', 'pid'] } }] },
     },
   });
-});
-
-after(async () => {
-  for (const end of ends) await end();
 });
 
 const modernCall = (server: string, name: string, args: object = {}, how: ModernHow = {}) =>

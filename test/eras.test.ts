@@ -7,13 +7,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, before, type TestContext, test } from 'node:test';
+import { before, type TestContext, test } from 'node:test';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { callModern, connectModern, modernStream } from './harness/modern.ts';
 import * as rpc from './harness/rpc.ts';
 import { type ConnectOptions, connect } from './harness/sdk-clients.ts';
 import { misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
+import { wholeFile } from './harness/whole-file.ts';
 
 const OTHER_TOKEN = 'another-principal-0123456789';
 const WATCHED = 'test://watched-resource';
@@ -102,13 +103,12 @@ const SERVERS = ['legacy', 'modern', 'both', 'modern-shared', 'remote-modern'] a
 
 let bridge: Bridge;
 let remote: Awaited<ReturnType<typeof startRemote>>;
-const ends: (() => unknown)[] = [];
+const file = wholeFile();
 
 before(async () => {
   remote = await startRemote();
-  // The bridge of all tests ends with the last one.
-  const whole = { after: (end: () => unknown) => ends.unshift(end) } as unknown as TestContext;
-  bridge = await startBridge(whole, {
+  file.after(() => remote.stop());
+  bridge = await startBridge(file, {
     config: {
       servers: {
         legacy: fixture('legacy-server.mjs'),
@@ -121,11 +121,6 @@ before(async () => {
       auth: { tokens: [{ name: 'other', token: OTHER_TOKEN }] },
     },
   });
-});
-
-after(async () => {
-  for (const end of ends) await end();
-  remote.stop();
 });
 
 for (const server of SERVERS) {

@@ -3,7 +3,7 @@
  * requests for what an official client would not send.
  */
 import assert from 'node:assert/strict';
-import { after, before, type TestContext, test } from 'node:test';
+import { before, test } from 'node:test';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { cuttingProxy } from './harness/cutting-proxy.ts';
 import { openDoor } from './harness/door.ts';
@@ -14,6 +14,7 @@ import * as rpc from './harness/rpc.ts';
 import { connect, SDK_VERSIONS, textOf } from './harness/sdk-clients.ts';
 import { echo, everything } from './harness/servers.ts';
 import { until } from './harness/until.ts';
+import { wholeFile } from './harness/whole-file.ts';
 
 const OTHER_TOKEN = 'another-principal-0123456789';
 const NEWEST = '2025-11-25';
@@ -24,15 +25,10 @@ const config = {
 };
 
 let bridge: Bridge;
-const ends: (() => unknown)[] = [];
+const file = wholeFile();
 
 before(async () => {
-  const whole = { after: (end: () => unknown) => ends.unshift(end) } as unknown as TestContext;
-  bridge = await startBridge(whole, { config });
-});
-
-after(async () => {
-  for (const end of ends) await end();
+  bridge = await startBridge(file, { config });
 });
 
 forEachEngine(
