@@ -33,7 +33,9 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
 COPY dist /app/dist
 COPY servers.json startup.sh nginx.conf /app/
 COPY chrome-devtools-wrapper.sh /home/user/
-RUN chmod 755 /app/startup.sh /home/user/chrome-devtools-wrapper.sh
+# Under the second name `npm start` finds it, whatever becomes of ENV.
+RUN chmod 755 /app/startup.sh /home/user/chrome-devtools-wrapper.sh \
+  && ln -s servers.json /app/mcp-servers.json
 
 ENV NODE_ENV=production
 ENV MCP_SERVERS_FILE=/app/servers.json

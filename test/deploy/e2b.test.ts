@@ -71,10 +71,21 @@ test('a template is built by make, and the bridge runs in a sandbox made of it',
     assert.equal(template?.build.startCmd, undefined);
   });
 
+  await t.test('the template for production is larger, and a minimal one has no nginx', async () => {
+    assert.match(
+      await printed(buildTemplate, 'prod', '--minimal'),
+      /^Template mcp-bridge is ready: template2$/m,
+    );
+    const template = fake.templates[1];
+    assert.equal(template?.request.memoryMB, 4096);
+    const copied = template?.build.steps.map(({ args }: { args: string[] }) => args[0]);
+    assert.ok(copied.includes('startup.sh') && !copied.includes('nginx.conf'));
+  });
+
   await t.test('run-in-sandbox.ts starts the bridge, asks for tools, and ends the sandbox', async () => {
     fake.prepare = prepare({ echo: echo() });
     const text = await printed(runInSandbox, '--server', 'echo', '--port', port);
-    assert.match(text, /^The bridge is ready\.\nTools of echo: echo, whoami, slow, .*\nStopped sandbox1\.$/m);
+    assert.match(text, /^The bridge is ready\.\nTools of echo: .*\bwhoami\b.*\nStopped sandbox1\.$/m);
     assert.equal(fake.sandboxes.size, 0);
   });
 
