@@ -1,5 +1,6 @@
 /** RATE_LIMIT_MAX in front of a real bridge: one count for the whole bridge, whichever worker is asked. */
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { send } from './harness/rpc.ts';
@@ -75,4 +76,21 @@ forEachEngine('requests without a good token count for their address', async (t,
       .status,
     415,
   );
+});
+
+test('a large limit is counted in blocks, and right within 5%', async (t) => {
+  const max = 2_000;
+  const bridge = await startBridge(t, {
+    config: { servers: { echo: echo() } },
+    env: { RATE_LIMIT_MAX: String(max), RATE_LIMIT_WINDOW_MS: '600000' },
+  });
+  await wholeFleet(bridge);
+  const servers = { path: '/servers', headers: { Authorization: `Bearer ${bridge.token}` } };
+  let served = 0;
+  for (let sent = 0; sent < max + 200; sent += 50) {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => send(bridge, servers)));
+    served += answers.filter(({ status }) => status === 200).length;
+  }
+  assert.ok(served <= max && served >= max * 0.95, `${served} of ${max}`);
+  assert.equal((await send(bridge, servers)).status, 429);
 });

@@ -35,7 +35,10 @@ const manyKeys = (count: number): string =>
 const HITS: readonly Hit[] = [
   { path: '/mcp/shared', body: call(manyKeys(300_000)) },
   { path: '/mcp/shared', body: call(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) },
-  { path: '/bridge', body: `{"serverPath":"shared","method":"tools/call","params":${manyKeys(50_000)}}` },
+  {
+    path: '/bridge',
+    body: `{"serverPath":"shared","method":"tools/call","params":{"name":"echo","arguments":{"n":1,"more":${manyKeys(50_000)}}}}`,
+  },
   { path: '/mcp/shared', body: 'x'.repeat(6_000_000) },
   {
     path: '/mcp/shared',
