@@ -17,7 +17,7 @@ export interface LeftBehind {
 }
 
 /** A worker that goes by itself takes up to 2.5 s to end its children; five seconds are all that anybody has. */
-const PATIENCE_MS = 3_200;
+const PATIENCE_MS = 2_700;
 const LOOK_MS = 50;
 
 /** Ends all that the ledger at `path` names and that still is the process it was, and removes it. */
