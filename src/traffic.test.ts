@@ -7,7 +7,7 @@ import { Exchange } from './http/exchange.ts';
 import { JSON_HEADERS, SSE_HEADERS } from './http/reply.ts';
 import { createTraffic } from './traffic.ts';
 
-const INTERVAL_MS = 15_000;
+const INTERVAL_MS = 10_000;
 
 function start(t: TestContext) {
   t.mock.timers.enable({ apis: ['setInterval'] });

@@ -19,8 +19,8 @@ export interface Traffic {
   close(): void;
 }
 
-/** Proxies close what is silent, the least patient after 30 s. */
-const KEEP_ALIVE_MS = 15_000;
+/** Proxies close what is silent, the least patient after 30 s; a comment comes within twice this time. */
+const KEEP_ALIVE_MS = 10_000;
 
 export interface TrafficDeps {
   readonly log: Logger;
