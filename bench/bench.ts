@@ -8,6 +8,7 @@ import { type Options, readOptions } from './options.ts';
 import { barChart } from './report/chart.ts';
 import { type Report, type ScenarioReport, writeReport, writeWhole } from './report/files.ts';
 import { progressOn } from './report/progress.ts';
+import { updateDocuments } from './report/readme.ts';
 import { figuresTable, verdictsTable } from './report/table.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -116,5 +117,6 @@ function writeFiles(benchmark: Benchmark, options: Options, report: Report): voi
     const facts = `${cpu}, ${cores} cores, Node ${node}, 32 connections, ${date.slice(0, 10)}; CPU without the stdio server's`;
     writeWhole(chart, barChart(benchmark.chartTitle, [...bars.values()], facts));
   }
+  if (path === published) updateDocuments();
   process.stdout.write(`\nWritten: ${path}${bars.size > 0 ? `, ${chart}` : ''}\n`);
 }
