@@ -14,6 +14,8 @@ import { isPm2Instance } from './pm2/is-pm2-instance.ts';
 import { EXIT_CONFIG, EXIT_FAILED, StartError } from './supervisor/start-error.ts';
 
 const LAST_WORDS_MS = 1_000;
+/** What runs TypeScript, where that is run. Nothing else: a guardian has no use for an inspector or somebody's hooks. */
+const sourceOptions = import.meta.url.endsWith('.ts') ? process.execArgv : [];
 
 async function main(): Promise<number> {
   const command = parseCommandLine(process.argv.slice(2));
@@ -38,7 +40,7 @@ async function main(): Promise<number> {
     tunnel: command.tunnel,
     entry: fileURLToPath(import.meta.url),
     guardian: (ledger) => ({
-      command: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url), ledger],
+      command: [process.execPath, ...sourceOptions, fileURLToPath(import.meta.url), ledger],
       environment: { MCP_BRIDGE_ROLE: 'guardian' },
     }),
     version: version(),
