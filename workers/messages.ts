@@ -3,6 +3,8 @@
  * what `readMessage` found, with the same bytes as its text (transferred back) and spans counted in bytes.
  */
 import { isUtf8 } from 'node:buffer';
+import { setPriority } from 'node:os';
+import { isMainThread } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { ANY_KEYS } from '../src/protocol/json-scanner.ts';
 import type { Span } from '../src/protocol/json-text.ts';
@@ -10,6 +12,10 @@ import type { Message } from '../src/protocol/message.ts';
 import { type Malformed, readMessage } from '../src/protocol/read-message.ts';
 import { asBuffer, textOf } from '../src/protocol/utf8.ts';
 import type { LargeMessage } from '../src/tasks.ts';
+
+/** Of this thread alone, where a priority is a thread's: on a machine that is full the event loop goes first. */
+const NICENESS = 10;
+if (!isMainThread && process.platform === 'linux') setPriority(NICENESS);
 
 export default function readLargeMessage({ bytes, maxKeys }: LargeMessage): unknown {
   const message = readLarge(bytes, maxKeys);

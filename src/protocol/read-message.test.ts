@@ -335,3 +335,18 @@ test('a batch has at most 100 messages', () => {
   assert.ok(!Array.isArray(refused) && 'reason' in refused);
   assert.equal(refused.reason, 'A batch holds at most 100 messages; found 101.');
 });
+
+test('a long string is read to its end, and nothing in the middle of it is overlooked', () => {
+  for (let length = 100; length < 700; length += 37) {
+    for (const at of [0, 1, 126, 127, 128, 129, 255, 256, 257, length - 1]) {
+      if (at >= length) continue;
+      const around = (middle: string) =>
+        request('1', `{"name":"${'x'.repeat(at)}${middle}${'é'.repeat(length - at)}","uri":"u"}`);
+      const whole = `${'x'.repeat(at)}"${'é'.repeat(length - at)}`;
+      assert.equal(read(around('\\"')).target, whole, `an escape at ${at}`);
+      for (const bad of ['\t', '\0', '\\x', '"']) {
+        assert.equal(refused(around(bad)).code, 'parse_error', `${JSON.stringify(bad)} at ${at}`);
+      }
+    }
+  }
+});
