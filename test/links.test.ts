@@ -38,7 +38,7 @@ const headingsOf = (document: string): string[] =>
 function markdownIn(folder: string, recursive: boolean): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return recursive ? markdownIn(path, true) : [];
+    if (entry.isDirectory()) return recursive && entry.name !== 'node_modules' ? markdownIn(path, true) : [];
     return entry.name.endsWith('.md') ? [path] : [];
   });
 }
