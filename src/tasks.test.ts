@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { getPriority } from 'node:os';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { LARGE_MESSAGE_BYTES } from './protocol/large.ts';
 import { rewrite } from './protocol/message.ts';
 import { createTasks } from './tasks.ts';
@@ -77,3 +80,24 @@ test('a message of a client is held to a number of keys, small or large; one of 
     assert.equal((await tasks.readMessage(source)).kind, 'request');
   }
 });
+
+const LINUX = {
+  skip:
+    (process.platform !== 'linux' && 'only on Linux has a thread a priority of its own') ||
+    (getPriority() !== 0 && 'the tests themselves run with another priority than 0'),
+};
+
+test(
+  'task threads are nicer than the event loop, and as nice as a process that is nicer still',
+  LINUX,
+  async () => {
+    const said = async (niceness: string): Promise<string> => {
+      const args = ['--import', 'tsx', 'test/fixtures/task-niceness.ts', niceness];
+      const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
+      return stdout.trim();
+    };
+    // The 0 among the others is that of the threads that node starts by itself.
+    assert.equal(await said('0'), 'result 0 0,10');
+    assert.equal(await said('15'), 'result 15 0,15');
+  },
+);

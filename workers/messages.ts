@@ -3,7 +3,7 @@
  * what `readMessage` found, with the same bytes as its text (transferred back) and spans counted in bytes.
  */
 import { isUtf8 } from 'node:buffer';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { ANY_KEYS } from '../src/protocol/json-scanner.ts';
@@ -15,7 +15,8 @@ import type { LargeMessage } from '../src/tasks.ts';
 
 /** Of this thread alone, where a priority is a thread's: on a machine that is full the event loop goes first. */
 const NICENESS = 10;
-if (!isMainThread && process.platform === 'linux') setPriority(NICENESS);
+// A process that is nicer already stays so: to become less nice takes a right that few have.
+if (!isMainThread && process.platform === 'linux' && getPriority() < NICENESS) setPriority(NICENESS);
 
 export default function readLargeMessage({ bytes, maxKeys }: LargeMessage): unknown {
   const message = readLarge(bytes, maxKeys);
