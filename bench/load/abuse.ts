@@ -4,6 +4,7 @@
  */
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Target } from '../targets/target.ts';
 import { largeCall, MCP_HEADERS } from './calls.ts';
 
@@ -11,12 +12,23 @@ const SLOW_SENDERS = 50;
 const DEAF_READERS = 20;
 const LARGE_BYTES = 5_000_000;
 const TRICKLE_MS = 1_000;
-const HITS_PER_SECOND = 50;
+export const HITS_PER_SECOND = 50;
 const MAX_PENDING = 50;
+/** For the answers to what was sent last. */
+const LAST_ANSWERS_MS = 2_000;
+
+export type AbuseOrder = Pick<Target, 'port' | 'headers'>;
 
 export interface Abuse {
-  /** Lets go of everything; how many requests were sent. */
-  stop(): number;
+  /** Sends no more, waits for what is on its way, and lets go of everything. */
+  stop(): Promise<AbuseResult>;
+}
+
+export interface AbuseResult {
+  /** Requests that got an answer, which is a refusal for most. */
+  readonly answered: number;
+  /** In which was sent. */
+  readonly seconds: number;
 }
 
 interface Hit {
@@ -32,7 +44,7 @@ const manyKeys = (count: number): string =>
   `{${Array.from({ length: count }, (_, i) => `"${i}":0`).join(',')}}`;
 
 /** What is sent in turn. */
-const HITS: readonly Hit[] = [
+const hits: readonly Hit[] = [
   { path: '/mcp/shared', body: call(manyKeys(300_000)) },
   { path: '/mcp/shared', body: call(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) },
   {
@@ -56,7 +68,7 @@ const HITS: readonly Hit[] = [
   },
 ];
 
-export function startAbuse(target: Target): Abuse {
+export function startAbuse(target: AbuseOrder): Abuse {
   const { port } = target;
   const sockets: Socket[] = [];
   const open = (text: string): Socket => {
@@ -89,40 +101,49 @@ export function startAbuse(target: Target): Abuse {
   }, TRICKLE_MS);
 
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_PENDING });
-  let sent = 0;
-  let pending = 0;
-  const hitting = setInterval(() => {
-    const hit = HITS[sent % HITS.length];
-    if (hit === undefined || pending >= MAX_PENDING) return;
-    sent++;
-    pending++;
-    const outgoing = request({
-      host: '127.0.0.1',
-      port,
-      agent,
-      method: hit.method ?? 'POST',
-      path: hit.path,
-      headers: { ...MCP_HEADERS, ...target.headers, ...hit.headers },
+  const pending = new Set<Promise<void>>();
+  const startedAt = performance.now();
+  let due = 0;
+  let answered = 0;
+  const hitOnce = ({ method = 'POST', path, body, headers }: Hit): Promise<void> =>
+    new Promise((resolve) => {
+      const outgoing = request({
+        host: '127.0.0.1',
+        port,
+        agent,
+        method,
+        path,
+        headers: { ...MCP_HEADERS, ...target.headers, ...headers },
+      });
+      outgoing.once('close', resolve);
+      outgoing.on('error', () => undefined);
+      outgoing.on('response', (incoming) => {
+        answered++;
+        if (method === 'GET') outgoing.destroy();
+        else incoming.resume();
+      });
+      outgoing.end(body);
     });
-    const over = (): void => {
-      pending--;
-    };
-    outgoing.once('close', over);
-    outgoing.on('error', () => undefined);
-    outgoing.on('response', (incoming) => {
-      if (hit.method === 'GET') outgoing.destroy();
-      else incoming.resume();
-    });
-    outgoing.end(hit.body);
-  }, 1000 / HITS_PER_SECOND);
+  // By the clock and not by the interval, which a busy loop makes late each time.
+  const catchUp = (): void => {
+    for (; due <= ((performance.now() - startedAt) / 1000) * HITS_PER_SECOND; due++) {
+      const hit = hits[due % hits.length];
+      if (hit === undefined || pending.size >= MAX_PENDING) continue;
+      const one: Promise<void> = hitOnce(hit).finally(() => pending.delete(one));
+      pending.add(one);
+    }
+  };
+  const hitting = setInterval(catchUp, 1000 / HITS_PER_SECOND);
 
   return {
-    stop() {
+    async stop() {
       clearInterval(trickling);
       clearInterval(hitting);
+      const seconds = (performance.now() - startedAt) / 1000;
+      await Promise.race([Promise.all(pending), sleep(LAST_ANSWERS_MS)]);
       agent.destroy();
       for (const socket of sockets) socket.destroy();
-      return sent;
+      return { answered, seconds };
     },
   };
 }

@@ -2,12 +2,20 @@
  * Requests at a steady rate for large answers, which are counted in bytes as they come and not kept: a client that
  * gathers 100 MB a second would take the machine from what is measured.
  */
-import { Agent, request } from 'node:http';
-import type { Ask, LoadPlan } from './plan.ts';
+import { connect } from 'node:net';
+import { type Ask, type LoadPlan, wireRequest } from './plan.ts';
 
 /** More would only queue. */
 const MAX_PENDING = 20;
 const ANSWER_MS = 15_000;
+const READ_BYTES = 256 * 1024;
+
+export interface SteadyOrder extends Pick<LoadPlan, 'port' | 'path' | 'headers'> {
+  readonly ask: Ask;
+  readonly perSecond: number;
+  /** An answer is right when it is a 200 of at least so many. */
+  readonly minBytes: number;
+}
 
 export interface Steady {
   /** Asks no more, and waits for what is on its way. */
@@ -23,14 +31,10 @@ export interface SteadyResult {
   readonly sample: string;
 }
 
-type Order = Pick<LoadPlan, 'port' | 'path' | 'headers'> & { readonly ask: Ask };
-
-/** An answer is right when it is a 200 of at least `minBytes`. */
-export function startSteady(
-  order: Order,
-  { perSecond, minBytes }: { readonly perSecond: number; readonly minBytes: number },
-): Steady {
-  const agent = new Agent({ keepAlive: true });
+export function startSteady(order: SteadyOrder): Steady {
+  const { port, perSecond, minBytes } = order;
+  const wire = wireRequest(order, order.ask);
+  const idle: CountingWire[] = [];
   const pending = new Set<Promise<void>>();
   const startedAt = performance.now();
   let due = 0;
@@ -38,11 +42,14 @@ export function startSteady(
   let errors = 0;
   let sample = '';
   const askOnce = async (): Promise<void> => {
+    const counting = idle.pop() ?? new CountingWire(port);
     try {
-      const { status, bytes } = await countBytes(order, agent);
+      const { status, bytes } = await counting.ask(wire);
       if (status !== 200 || bytes < minBytes) throw new Error(`${status}, ${bytes} bytes`);
       received++;
+      idle.push(counting);
     } catch (error) {
+      counting.close();
       errors++;
       if (sample === '') sample = `large answer: ${(error as Error).message}`;
     }
@@ -62,28 +69,77 @@ export function startSteady(
       clearInterval(timer);
       const seconds = (performance.now() - startedAt) / 1000;
       await Promise.all(pending);
-      agent.destroy();
+      for (const counting of idle) counting.close();
       return { received, seconds, errors, sample };
     },
   };
 }
 
-function countBytes(
-  { port, path, headers, ask }: Order,
-  agent: Agent,
-): Promise<{ readonly status: number; readonly bytes: number }> {
-  return new Promise((resolve, reject) => {
-    const options = { agent, port, path, method: 'POST', headers: { ...headers, ...ask.headers } };
-    const signal = AbortSignal.timeout(ANSWER_MS);
-    const sent = request({ ...options, host: '127.0.0.1', signal }, (response) => {
-      let bytes = 0;
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, bytes }));
-      response.on('error', reject);
+interface Counted {
+  readonly status: number;
+  /** Of the body. */
+  readonly bytes: number;
+}
+
+/** A keep-alive connection that reads into the same memory over and over. */
+class CountingWire {
+  readonly #socket: ReturnType<typeof connect>;
+  #status = 0;
+  /** Of the body: still to come, and in all. */
+  #left = 0;
+  #length = 0;
+  #waiting: ((counted: Counted | Error) => void) | undefined;
+
+  constructor(port: number) {
+    const onread = {
+      buffer: Buffer.allocUnsafe(READ_BYTES),
+      callback: (count: number, buffer: Uint8Array): boolean => {
+        this.#take(buffer as Buffer, count);
+        return true;
+      },
+    };
+    this.#socket = connect({ port, host: '127.0.0.1', onread });
+    this.#socket.setTimeout(ANSWER_MS, () => this.#socket.destroy());
+    this.#socket.on('error', (error) => this.#settle(error));
+    this.#socket.on('close', () => this.#settle(new Error('The connection was closed.')));
+  }
+
+  ask(wire: string): Promise<Counted> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = (counted) => (counted instanceof Error ? reject(counted) : resolve(counted));
+      if (this.#socket.destroyed) this.#settle(new Error('The connection was closed.'));
+      else this.#socket.write(wire);
     });
-    sent.on('error', reject);
-    sent.end(ask.body);
-  });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #take(buffer: Buffer, count: number): void {
+    let start = 0;
+    if (this.#left === 0) {
+      // A head of the bridge is far smaller than what one read takes.
+      const end = buffer.subarray(0, count).indexOf('\r\n\r\n');
+      const head = buffer.toString('latin1', 0, end < 0 ? count : end + 2);
+      const length = /\r\ncontent-length: *(\d+)\r/i.exec(head)?.[1];
+      if (end < 0 || length === undefined) {
+        this.#settle(new Error(`No head with a Content-Length: ${head.slice(0, 300)}`));
+        this.#socket.destroy();
+        return;
+      }
+      this.#status = Number(head.slice(9, 12));
+      this.#length = Number(length);
+      this.#left = this.#length;
+      start = end + 4;
+    }
+    this.#left -= count - start;
+    if (this.#left === 0) this.#settle({ status: this.#status, bytes: this.#length });
+  }
+
+  #settle(counted: Counted | Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.(counted);
+  }
 }

@@ -2,9 +2,9 @@
  * Twenty results of 5 MB a second on one server: what they do to small calls on another, and to the memory.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Apart } from '../load/apart.ts';
 import { echoCalls, largeCall } from '../load/calls.ts';
 import type { LoadResult } from '../load/plan.ts';
-import { startSteady } from '../load/steady.ts';
 import { alternate, type Contender, contender } from '../measure.ts';
 import { gatewayPids, rssMib } from '../proc.ts';
 import { atLeast, atMost, CONNECTIONS, pick, type Scenario } from '../scenario.ts';
@@ -29,15 +29,23 @@ export const largeBesideSmall: Scenario = {
     const rssBefore = rss();
 
     const { port, headers } = bridge;
-    const largePlan = { port, headers, path: '/mcp/large', ask: largeCall(BYTES) };
+    const order = {
+      port,
+      headers,
+      path: '/mcp/large',
+      ask: largeCall(BYTES),
+      perSecond: PER_SECOND,
+      minBytes: BYTES,
+    };
+    const reader = await Apart.start(lab);
     const tally = { large: 0, seconds: 0 };
     const beside: Contender = {
       ...alone,
       name: 'bridge, small calls beside large',
       async drive(seconds): Promise<LoadResult> {
-        const large = startSteady(largePlan, { perSecond: PER_SECOND, minBytes: BYTES });
+        const large = await reader.begin('steady', order);
         const result = await alone.drive(seconds);
-        const { received, seconds: spent, errors, sample } = await large.stop();
+        const { received, seconds: spent, errors, sample } = await large.end();
         tally.large += received;
         tally.seconds += spent;
         return {
