@@ -3,8 +3,10 @@ import { execFile } from 'node:child_process';
 import { getPriority } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { BridgeError } from './errors.ts';
+import { type BridgeCall, readBridgeCall } from './protocol/bridge-call.ts';
 import { LARGE_MESSAGE_BYTES } from './protocol/large.ts';
-import { rewrite } from './protocol/message.ts';
+import { payloadOf, rewrite } from './protocol/message.ts';
 import { createTasks } from './tasks.ts';
 
 function tasksFor(t: TestContext) {
@@ -46,6 +48,60 @@ test('a large message that is a part of its buffer is read as that part', async 
   const message = await tasksFor(t).readMessage(large(`${text}\r`).subarray(0, -1));
   assert.ok(message.kind === 'result' && message.text instanceof Uint8Array);
   assert.equal(Buffer.from(message.text).toString(), text);
+});
+
+test('a message in parts is read as one; a part that shares its memory with others is not taken from them', async (t) => {
+  const text = `{"jsonrpc":"2.0","result":"${FILLER}","id":1}`;
+  const bytes = Buffer.from(text);
+  const shared = Buffer.from('{"jsonrpc":"2.0","id":7,"method":"x"}\n'.repeat(1_000));
+  const head = new Uint8Array(bytes.subarray(0, 100_001));
+  const tail = Buffer.concat([bytes.subarray(100_001), shared]).subarray(0, bytes.length - 100_001);
+  const message = await tasksFor(t).readMessage([head, tail]);
+  assert.ok(message.kind === 'result' && message.text instanceof Uint8Array);
+  assert.equal(Buffer.from(message.text).toString(), text);
+  assert.deepEqual([head.byteLength, tail.byteLength], [0, bytes.length - 100_001]);
+});
+
+test('a large call of /bridge is read in a thread as a small one on the loop, and its bytes come back', async (t) => {
+  const body = `{"params":{"name":"é","n":9007199254740993,"x":"${FILLER}"},"serverPath":"s","args":["a"],"env":{"A":"1"},"method":"tools/call"}`;
+  const source = large(body);
+  const read = await tasksFor(t).readBridgeCall(source);
+  assert.equal(source.byteLength, 0, 'the bytes were given away, not copied');
+  assert.equal(Buffer.from(read.body).toString(), body);
+  const wanted = readBridgeCall(body);
+  const { message } = read.call;
+  assert.ok(message.text instanceof Uint8Array);
+  assert.equal(Buffer.from(message.text).toString(), wanted.message.text);
+  assert.equal(Buffer.from(payloadOf(message) as Uint8Array).toString(), payloadOf(wanted.message));
+  const told = ({ call }: { call: BridgeCall }) => {
+    const { text: _text, idSpan: _id, payloadSpan: _payload, ...rest } = call.message;
+    return { ...call, message: rest };
+  };
+  assert.deepEqual(told(read), told({ call: wanted }));
+});
+
+test('a large call of /bridge is refused in the words of a small one', async (t) => {
+  const tasks = tasksFor(t);
+  const members = Array.from({ length: 100_001 }, (_, i) => `"${i}":0`).join(',');
+  for (const body of [
+    `{"serverPath":"s","method":"x","params":{${members}}}`,
+    `{"serverPath":"s","method":"x","params":{"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`,
+    `{"serverPath":"s","method":"x","params":{"x":"${FILLER}"}`,
+    `{"serverPath":"s","method":"x","${FILLER}":1}`,
+    `["${FILLER}"]`,
+  ]) {
+    const refusal = (): unknown => {
+      try {
+        return readBridgeCall(body);
+      } catch (error) {
+        return error;
+      }
+    };
+    const wanted = refusal();
+    assert.ok(wanted instanceof BridgeError);
+    const { code, message } = wanted;
+    await assert.rejects(tasks.readBridgeCall(large(body)), { name: wanted.name, code, message });
+  }
 });
 
 test('large bytes that are not UTF-8 come back as valid text with its places', async (t) => {

@@ -140,7 +140,16 @@ export async function runWorker(
           self: fleet.id,
           streamOpened: traffic.streamOpened,
         }),
-        createBridgeRoute({ settings: () => current, cwd: process.cwd(), gate, pool, relay, placement, log }),
+        createBridgeRoute({
+          settings: () => current,
+          cwd: process.cwd(),
+          gate,
+          pool,
+          relay,
+          placement,
+          tasks,
+          log,
+        }),
         ...oauthMetadataRoutes(gate),
         ...operationsRoutes({
           settings: () => current,

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LARGE_MESSAGE_BYTES } from '../src/protocol/large.ts';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
 import {
@@ -301,6 +302,28 @@ forEachEngine('POST /bridge', async (t, engine) => {
     const mine = await whoami(bridge, { serverPath: 'named' });
     const theirs = await ask(bridge, { serverPath: 'named', ...tool('whoami') }, TOKENS.narrow);
     assert.notEqual(theirs.body.structuredContent.pid, mine.pid);
+  });
+
+  await t.test('a large call is read, carried and refused as a small one, wherever it lands', async () => {
+    const text = 'é'.repeat(LARGE_MESSAGE_BYTES);
+    const large = JSON.stringify({ serverPath: 'named', ...tool('echo', { text, n: 1 }) }).replace(
+      '"n":1',
+      '"n":9007199254740993',
+    );
+    const post = (body: string): Promise<Answer> =>
+      send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
+    for (const answer of await Promise.all(Array.from({ length: 8 }, () => post(large)))) {
+      assert.equal(answer.status, 200, answer.text.slice(0, 500));
+      assert.equal(answer.body.content[0].text, text);
+    }
+    const keys = Array.from({ length: 100_001 }, (_, i) => `"${i}":0`).join();
+    const refused = (body: string, says: RegExp) =>
+      post(body).then((answer) => assertHttpError(answer, { status: 400, code: 'invalid_request', says }));
+    await refused(large.slice(0, -1), /not valid JSON/);
+    await refused(large.replace('"named"', '7'), /"serverPath" must be .*; found 7/);
+    await refused(large.replace('"text"', `${keys},"text"`), /more than 100000 keys/);
+    const unknown = await post(large.replace('"named"', '"nobody"'));
+    assertHttpError(unknown, forbidden('command_not_allowed', /neither configured nor allowed/));
   });
 
   await t.test('nothing is left', () => assertNothingLeft(bridge, 2));

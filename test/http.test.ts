@@ -15,6 +15,7 @@ import { selectEngine } from '../src/http/select-engine.ts';
 import { RPC_WITHOUT_ID, sendError } from '../src/http/send-error.ts';
 import { sseEvent } from '../src/http/sse.ts';
 import { LARGE_MESSAGE_BYTES } from '../src/protocol/large.ts';
+import { OwnBytes } from '../src/protocol/own-bytes.ts';
 import { RawClient } from './http-client.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -416,6 +417,20 @@ for (const engineName of ['uws', 'node'] as const) {
       assert.equal(digest((await client.answer()).body), expected);
     }
   });
+
+  const givesUp = async (t: TestContext): Promise<void> => {
+    const own = new OwnBytes(new ArrayBuffer(5_000_000)).fill(0x61);
+    const others = Buffer.alloc(300_000, 0x62);
+    const parts = [own.subarray(0, 10), '-', own.subarray(10), others];
+    const expected = digest(Buffer.concat(parts.map((part) => Buffer.from(part as string))));
+    const bench = await serve(t, (exchange) => exchange.send(200, TEXT_HEADERS, parts));
+    const client = await bench.client();
+    await client.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    assert.equal(digest((await client.answer()).body), expected);
+    assert.deepEqual([own.byteLength, others.byteLength], [0, 300_000]);
+  };
+  if (engineName === 'uws')
+    behaves('a large answer gives up the memory that is its own with its end', givesUp);
 
   behaves('a slow reader gets its 20 MB', async (t) => {
     const payload = Buffer.alloc(20 * 1024 * 1024);

@@ -4,6 +4,7 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
+import { giveUp } from '../protocol/own-bytes.ts';
 import { asBytes, joinChunks, lengthBound } from './chunks.ts';
 import type { AnswerHead, Chunk, RawResponse, ResponseListener } from './engine.ts';
 
@@ -105,7 +106,10 @@ export class UwsResponse implements RawResponse {
     });
   }
 
-  /** Hands over as much as the socket takes; the rest goes when it is writable. Nothing is copied. */
+  /**
+   * Hands over as much as the socket takes; the rest goes when it is writable. Nothing is copied, and what the answer
+   * alone owned is given up with its end.
+   */
   #endLarge(res: HttpResponse, head: AnswerHead, body: readonly Chunk[]): void {
     const parts = body.map(asBytes);
     const total = parts.reduce((sum, part) => sum + part.byteLength, 0);
@@ -125,6 +129,7 @@ export class UwsResponse implements RawResponse {
           this.#res = undefined;
           this.#listener = undefined;
           this.#buffered = 0;
+          giveUp(parts);
           return true;
         }
         offset = res.getWriteOffset();

@@ -7,9 +7,9 @@ import { createHash } from 'node:crypto';
 import type { ServerDefinition, Settings } from '../config/settings.ts';
 import { BridgeError, messageOf } from '../errors.ts';
 import type { Principal } from '../http/principal.ts';
+import type { BridgeCall } from '../protocol/bridge-call.ts';
 import { ToolGate } from '../protocol/tool-gate.ts';
 import { createReach } from '../upstream/reach.ts';
-import type { BridgeCall } from './bridge-call.ts';
 
 export interface Resolved {
   readonly server: ServerDefinition;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Settings } from '../config/settings.ts';
 import { BridgeError } from '../errors.ts';
 import { createPrincipal } from '../http/principal.ts';
-import { readBridgeCall } from './bridge-call.ts';
+import { readBridgeCall } from '../protocol/bridge-call.ts';
 import { BridgeResolutions } from './bridge-resolutions.ts';
 
 const settingsWith = (more: object): Settings =>

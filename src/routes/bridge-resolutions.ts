@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../config/settings.ts';
 import type { Principal } from '../http/principal.ts';
-import type { BridgeCall } from './bridge-call.ts';
+import type { BridgeCall } from '../protocol/bridge-call.ts';
 import { type Resolved, resolveBridgeCall } from './bridge-policy.ts';
 
 /** Per principal; ad-hoc commands may come in any number. */

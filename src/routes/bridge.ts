@@ -11,12 +11,12 @@ import type { Reply } from '../http/reply.ts';
 import { sendError } from '../http/send-error.ts';
 import type { Logger } from '../log.ts';
 import type { Pool } from '../pool/pool.ts';
+import { type BridgeCall, readBridgeCall } from '../protocol/bridge-call.ts';
 import { needsOwnChild, needsSession } from '../protocol/methods.ts';
 import { type Trace, traced } from '../protocol/trace.ts';
-import { textOf } from '../protocol/utf8.ts';
 import type { Relay } from '../shard/relay.ts';
+import type { Tasks } from '../tasks.ts';
 import { readAdmitted, relayedBody } from './admission.ts';
-import { type BridgeCall, readBridgeCall } from './bridge-call.ts';
 import { checkTool } from './bridge-policy.ts';
 import { BridgeRequest } from './bridge-request.ts';
 import { BridgeResolutions } from './bridge-resolutions.ts';
@@ -33,20 +33,26 @@ export interface BridgeRouteDeps {
   readonly pool: Pool;
   readonly relay: Relay;
   readonly placement: Placement;
+  readonly tasks: Tasks;
   readonly log: Logger;
 }
 
-/** Who asks, from where, in the course of what. */
-interface Caller {
+/** One call: what was sent, by whom, from where, in the course of what, and who gets the answer. */
+interface Asked {
+  /** Bytes when it is large. */
+  readonly body: string | Uint8Array;
   readonly principal: Principal;
   readonly address: string;
   readonly trace: Trace | undefined;
+  readonly reply: Reply;
+  /** Whether another worker may serve it. */
+  readonly mayForward: boolean;
 }
 
-type WireHead = Omit<Caller, 'principal'> & { readonly principal: string };
+type WireHead = Pick<Asked, 'address' | 'trace'> & { readonly principal: string };
 
 export function createBridgeRoute(deps: BridgeRouteDeps): Route {
-  const { settings, cwd, gate, pool, relay, placement, log } = deps;
+  const { settings, cwd, gate, pool, relay, placement, tasks, log } = deps;
   const principals = new Map<string, Principal>();
   const resolutions = new BridgeResolutions(cwd);
 
@@ -65,16 +71,27 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
     auditLog.info({ principal, address, command, variables, requestId }, 'an ad-hoc server is started');
   };
 
-  /** Throws BridgeError for what is refused before a child is asked. */
-  const serve = (text: string, caller: Caller, reply: Reply, mayForward: boolean): void => {
-    const { principal, address, trace } = caller;
-    const call = readBridgeCall(text);
+  /** Throws BridgeError for what is refused before a child is asked; a large call is read in a thread before. */
+  const serve = (asked: Asked): void => {
+    const { body, reply } = asked;
+    if (typeof body === 'string') {
+      serveCall(readBridgeCall(body), asked);
+      return;
+    }
+    tasks.readBridgeCall(body).then(
+      (read) => attempt(reply, () => serveCall(read.call, { ...asked, body: read.body })),
+      (error: unknown) => sendError(reply, asBridgeError(error), 'http'),
+    );
+  };
+
+  const serveCall = (call: BridgeCall, asked: Asked): void => {
+    const { body, principal, address, trace, reply } = asked;
     const { server, adhoc, tools } = resolutions.resolve(call, principal, settings());
     checkTool(call, tools);
     checkMethod(call);
-    const owner = mayForward ? placement.ofScope(server, principal.key) : undefined;
+    const owner = asked.mayForward ? placement.ofScope(server, principal.key) : undefined;
     if (owner !== undefined) {
-      const head = JSON.stringify({ ...caller, principal: principal.wire } satisfies WireHead);
+      const head = JSON.stringify({ principal: principal.wire, address, trace } satisfies WireHead);
       const lost = (served: boolean): void => {
         if (served)
           sendError(
@@ -82,9 +99,9 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
             new BridgeError('worker_died', 'The worker that had this call in hand died.'),
             'http',
           );
-        else attempt(reply, () => serve(text, caller, reply, false));
+        else attempt(reply, () => serveCall(call, { ...asked, mayForward: false }));
       };
-      relay.forward(owner, 'bridge', { head, body: text, reply, lost });
+      relay.forward(owner, 'bridge', { head, body, reply, lost });
       return;
     }
     const serverPool = adhoc ? pool.adhoc(server) : pool.configured(server.name);
@@ -97,9 +114,8 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
   // The owner applies the policy again: it trusts the asking worker for who asks, not for what may run.
   relay.register('bridge', (head, body, reply) => {
     const wire = JSON.parse(head) as WireHead;
-    const caller: Caller = { ...wire, principal: principalFromWire(wire.principal, principals) };
-    const text = asText(relayedBody(body));
-    attempt(reply, () => serve(text, caller, reply, false));
+    const principal = principalFromWire(wire.principal, principals);
+    attempt(reply, () => serve({ ...wire, principal, body: relayedBody(body), reply, mayForward: false }));
   });
 
   const { maxBodyBytes: maxBytes } = settings();
@@ -120,7 +136,7 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
           const headers = gate.scopeChallenge(request, known);
           throw new BridgeError('bridge_not_allowed', 'This token may not use /bridge.', { headers });
         }
-        serve(asText(body), { principal: known, address, trace }, exchange, true);
+        serve({ body, principal: known, address, trace, reply: exchange, mayForward: true });
       });
     },
   };
@@ -132,10 +148,6 @@ function attempt(reply: Reply, action: () => void): void {
   } catch (error) {
     sendError(reply, asBridgeError(error), 'http');
   }
-}
-
-function asText(body: string | Uint8Array): string {
-  return typeof body === 'string' ? body : textOf(body);
 }
 
 /** Throws `invalid_request` for what leaves something behind for later calls: there is no session here to keep it. */

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { LineSplitter } from './lines.ts';
+import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
+import { type LineListener, LineSplitter } from './lines.ts';
 import { StderrTail } from './stderr-tail.ts';
 
 function split(chunks: readonly Buffer[], maxBytes = 1_000) {
   const lines: string[] = [];
   const tooLong: number[] = [];
-  const splitter = new LineSplitter(
-    maxBytes,
-    (bytes) => lines.push(bytes.toString()),
-    (bytes) => tooLong.push(bytes),
-  );
+  const splitter = new LineSplitter(maxBytes, {
+    line: (bytes) => lines.push(bytes.toString()),
+    tooLong: (bytes) => tooLong.push(bytes),
+  });
   for (const chunk of chunks) splitter.push(chunk);
   return { lines, tooLong, rest: splitter.rest().toString() };
 }
@@ -46,6 +46,24 @@ test('a line beyond the limit is told before it ends, and its bytes are let go',
 test('lines up to the limit pass', () => {
   const line = 'x'.repeat(100);
   assert.deepEqual(split([Buffer.from(line), Buffer.from('\n')], 100).lines, [line]);
+});
+
+test('a large line comes in the parts that were pushed, or as one where nobody asks for parts', () => {
+  const half = 'x'.repeat(LARGE_MESSAGE_BYTES / 2);
+  const chunks = [`a\n${half}`, `${half}y`, '\nb\n'].map((text) => Buffer.from(text));
+  const seen: (number | readonly number[])[] = [];
+  const listener: LineListener = {
+    line: (bytes) => seen.push(bytes.length),
+    tooLong: () => assert.fail('no line is too long'),
+  };
+  const pushAll = (one: LineListener): void => {
+    const splitter = new LineSplitter(2 * LARGE_MESSAGE_BYTES, one);
+    for (const chunk of chunks) splitter.push(chunk);
+  };
+  pushAll({ ...listener, largeLine: (parts) => seen.push(parts.map(({ length }) => length)) });
+  pushAll(listener);
+  const large = LARGE_MESSAGE_BYTES + 1;
+  assert.deepEqual(seen, [1, [half.length, half.length + 1, 0], 1, 1, large, 1]);
 });
 
 test('the last lines of stderr are quoted, the unfinished one included', () => {

@@ -18,11 +18,10 @@ export class StderrTail {
       if (this.#kept.length > KEPT_LINES) this.#kept.shift();
       log(line);
     };
-    this.#splitter = new LineSplitter(
-      MAX_LINE_BYTES,
-      (bytes) => take(bytes.toString()),
-      (bytes) => take(`(${bytes} bytes without a line end)`),
-    );
+    this.#splitter = new LineSplitter(MAX_LINE_BYTES, {
+      line: (bytes) => take(bytes.toString()),
+      tooLong: (bytes) => take(`(${bytes} bytes without a line end)`),
+    });
   }
 
   push(chunk: Buffer): void {

@@ -55,7 +55,7 @@ class StdioTransport implements Transport {
   #outgoingBytes = 0;
   /** A large line that a thread reads, and the lines that wait behind it, so that messages keep their order. */
   #reading: Promise<void> | undefined;
-  #behind: Buffer[] | undefined;
+  #behind: (Buffer | readonly Buffer[])[] | undefined;
 
   constructor(server: StdioServer, listener: TransportListener, deps: StdioDeps) {
     this.#server = server;
@@ -95,11 +95,11 @@ class StdioTransport implements Transport {
 
   #spawn(): ChildProcessWithoutNullStreams | undefined {
     const { command, args, cwd, env } = this.#server;
-    const lines = new LineSplitter(
-      MAX_LINE_BYTES,
-      (line) => this.#line(line),
-      (bytes) => this.#giveUp(bytes),
-    );
+    const lines = new LineSplitter(MAX_LINE_BYTES, {
+      line: (line) => this.#line(line),
+      largeLine: (parts) => this.#line(parts),
+      tooLong: (bytes) => this.#giveUp(bytes),
+    });
     try {
       const confined = confine(this.#server, command, args);
       const child = spawn(confined.command, confined.args, {
@@ -154,10 +154,11 @@ class StdioTransport implements Transport {
     if (text !== '') stdin.write(text);
   }
 
-  #line(line: Buffer): void {
+  /** A large one in its parts. */
+  #line(line: Buffer | readonly Buffer[]): void {
     if (this.#closed) return;
     if (this.#behind !== undefined) {
-      this.#behind.push(Buffer.from(line));
+      this.#behind.push(Buffer.isBuffer(line) ? Buffer.from(line) : line);
       return;
     }
     const result = this.#deps.tasks.readMessage(line);

@@ -2,9 +2,9 @@
  * The body of POST /bridge: read and checked, nothing decided yet.
  */
 import { BridgeError } from '../errors.ts';
-import { JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson } from '../protocol/json-scanner.ts';
-import type { Message } from '../protocol/message.ts';
-import { readMessage } from '../protocol/read-message.ts';
+import { JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson } from './json-scanner.ts';
+import type { Message } from './message.ts';
+import { readMessage } from './read-message.ts';
 
 export interface BridgeCall {
   /** A configured name, a command, or a URL. */
