@@ -43,7 +43,8 @@ export const apps = [
 
     // What the shell sets wins over these, and reaches the bridge anyway: PORT, ACCESS_TOKEN, LOG_LEVEL … Also read:
     // .env.<NODE_ENV> and .env, which a value written here would hide.
-    env: { NODE_ENV: process.env.NODE_ENV || 'development' },
+    // The last gives the memory of large messages back to the system (glibc); without PM2 the bridge sets it by itself.
+    env: { NODE_ENV: process.env.NODE_ENV || 'development', MALLOC_MMAP_THRESHOLD_: '1048576' },
     env_development: { NODE_ENV: 'development' },
     env_production: { NODE_ENV: 'production' },
   },

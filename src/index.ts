@@ -31,6 +31,9 @@ async function main(): Promise<number> {
     const { sendReload } = await import('./supervisor/send-reload.ts');
     return say(`${sendReload(settings)}\n`);
   }
+  // Read by the C library of a worker when it starts: memory of this size goes back to the system when it is freed. Large
+  // messages would else leave it in the heap of a task thread, which stays when the thread has ended.
+  process.env['MALLOC_MMAP_THRESHOLD_'] ??= '1048576';
   const { runPrimary } = await import('./supervisor/primary.ts');
   const { code, lastLine } = await runPrimary({
     settings,

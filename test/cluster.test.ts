@@ -329,6 +329,14 @@ forEachEngine('four workers', async (t, engine) => {
     await endSession(bridge, 'own', { session: session.id });
   });
 
+  await t.test('the C library of a worker gives large memory back when it is freed', async (t) => {
+    if (process.platform !== 'linux') return t.skip('the environment of a process is read in /proc');
+    for (const pid of await workersOf(bridge)) {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+      assert.ok(environment.includes('MALLOC_MMAP_THRESHOLD_=1048576'));
+    }
+  });
+
   await t.test('progress and cancellation pass a hop', async () => {
     const [session] = (await openSessions(bridge, 'own', 1)) as [Session];
     const [caller, canceller, asker] = await othersThan(bridge, await ownerOf(bridge, session));

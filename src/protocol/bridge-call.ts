@@ -2,7 +2,7 @@
  * The body of POST /bridge: read and checked, nothing decided yet.
  */
 import { BridgeError } from '../errors.ts';
-import { JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson } from './json-scanner.ts';
+import { JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson, TooDeep } from './json-scanner.ts';
 import type { Message } from './message.ts';
 import { readMessage } from './read-message.ts';
 
@@ -75,20 +75,22 @@ function membersOf(body: string): readonly (string | undefined)[] {
       throw invalid(`The body must be an object with ${KEYS.join(', ')}; found ${short(JSON.parse(body))}.`);
     }
   } catch (error) {
-    throw error instanceof NotJson ? invalid(whyUnread(body, scanner)) : error;
+    throw error instanceof NotJson ? invalid(whyUnread(body, scanner, error)) : error;
   }
   return members;
 }
 
 /** In words what the scanner only knows to be wrong. */
-function whyUnread(body: string, scanner: JsonScanner): string {
+function whyUnread(body: string, scanner: JsonScanner, fault: NotJson): string {
   if (scanner.keysLeft < 0) return `The body has more than ${MAX_CLIENT_KEYS} keys.`;
+  if (fault instanceof TooDeep) return `The body is nested deeper than ${MAX_DEPTH} levels.`;
+  let why = '';
   try {
     JSON.parse(body);
   } catch (error) {
-    return `The body is not valid JSON: ${(error as Error).message}.`;
+    why = `: ${(error as Error).message}`;
   }
-  return `The body is nested deeper than ${MAX_DEPTH} levels.`;
+  return `The body is not valid JSON${why}.`;
 }
 
 /** Most strings hold no escape and are their own text. */

@@ -37,6 +37,9 @@ const LONG_RUN = 128;
 /** Thrown for text that is not JSON; the caller asks JSON.parse for the words. */
 export class NotJson extends Error {}
 
+/** Thrown at the first level that is one too many, whatever follows: to parse the rest would build all of it. */
+export class TooDeep extends NotJson {}
+
 export class JsonScanner {
   readonly text: string;
   /** Of the next character to read. */
@@ -115,7 +118,7 @@ export class JsonScanner {
   }
 
   #object(depth: number): void {
-    if (depth > MAX_DEPTH) throw new NotJson();
+    if (depth > MAX_DEPTH) throw new TooDeep();
     this.at++;
     if (this.closesAtOnce()) return;
     do {
@@ -128,7 +131,7 @@ export class JsonScanner {
   }
 
   #array(depth: number): void {
-    if (depth > MAX_DEPTH) throw new NotJson();
+    if (depth > MAX_DEPTH) throw new TooDeep();
     this.at++;
     if (this.peek() === CLOSE_BRACKET) {
       this.at++;

@@ -287,6 +287,7 @@ test('nesting is taken to its limit and refused beyond, without a deep stack', (
   read(nested(MAX_DEPTH - own));
   assert.match(refused(nested(MAX_DEPTH - own + 1)).reason, /nested deeper than 256 levels/);
   assert.match(refused(nested(200_000)).reason, /nested deeper/);
+  assert.match(refused(`[${'['.repeat(MAX_DEPTH)}nothing`).reason, /nested deeper/, 'whatever follows');
   const result = (levels: number) =>
     `{"jsonrpc":"2.0","id":1,"result":${'['.repeat(levels)}${']'.repeat(levels)}}`;
   read(result(MAX_DEPTH - 1));

@@ -2,7 +2,7 @@
  * From text to messages: one pass that checks the JSON, finds what message.ts describes, and says in words what is
  * wrong with the rest.
  */
-import { ANY_KEYS, JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson } from './json-scanner.ts';
+import { ANY_KEYS, JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson, TooDeep } from './json-scanner.ts';
 import { elementSpans, type Span } from './json-text.ts';
 import type { Message } from './message.ts';
 import { VERSION_KEY } from './modern-keys.ts';
@@ -61,6 +61,8 @@ export function readMessage(source: string, maxKeys = ANY_KEYS): Message | Malfo
   } catch (error) {
     if (error instanceof NotJson && scanner.keysLeft < 0)
       return malformed('invalid_request', `The message has more than ${maxKeys} keys.`);
+    if (error instanceof TooDeep)
+      return malformed('invalid_request', `The message is nested deeper than ${MAX_DEPTH} levels.`);
     if (error instanceof NotJson) return notJson(source);
     throw error;
   }
@@ -69,12 +71,13 @@ export function readMessage(source: string, maxKeys = ANY_KEYS): Message | Malfo
 }
 
 function notJson(source: string): Malformed {
+  let why = '';
   try {
     JSON.parse(source);
   } catch (error) {
-    return malformed('parse_error', `The message is not valid JSON: ${(error as Error).message}.`);
+    why = `: ${(error as Error).message}`;
   }
-  return malformed('invalid_request', `The message is nested deeper than ${MAX_DEPTH} levels.`);
+  return malformed('parse_error', `The message is not valid JSON${why}.`);
 }
 
 /**
