@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import type { Lab } from '../lab.ts';
@@ -32,10 +33,13 @@ export class Apart {
 
   /** Starts the process, which ends with the scenario. */
   static async start(lab: Lab): Promise<Apart> {
-    const child = fork(ENTRY, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    // A session of its own, because the kernel may share out the cores by sessions first.
+    const child = fork(ENTRY, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true });
     await once(child, 'message');
     const { pid = 0 } = child;
     setPriority(pid, NICENESS);
+    const ofSession = `/proc/${pid}/autogroup`;
+    if (existsSync(ofSession)) writeFileSync(ofSession, String(NICENESS));
     const stop = async (): Promise<void> => {
       child.disconnect();
       await once(child, 'exit');
