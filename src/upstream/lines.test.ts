@@ -9,7 +9,7 @@ function split(chunks: readonly Buffer[], maxBytes = 1_000) {
   const lines: string[] = [];
   const tooLong: number[] = [];
   const splitter = new LineSplitter(maxBytes, {
-    line: (bytes) => lines.push(bytes.toString()),
+    line: (text) => lines.push(text),
     tooLong: (bytes) => tooLong.push(bytes),
   });
   for (const chunk of chunks) splitter.push(chunk);
@@ -53,7 +53,7 @@ test('a large line comes in the parts that were pushed, or as one where nobody a
   const chunks = [`a\n${half}`, `${half}y`, '\nb\n'].map((text) => Buffer.from(text));
   const seen: (number | readonly number[])[] = [];
   const listener: LineListener = {
-    line: (bytes) => seen.push(bytes.length),
+    line: (text) => seen.push(text.length),
     tooLong: () => assert.fail('no line is too long'),
   };
   const pushAll = (one: LineListener): void => {

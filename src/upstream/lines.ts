@@ -2,15 +2,17 @@
  * Cuts a byte stream into lines. Owns the bytes of the unfinished line and nothing else; a line longer than the
  * limit is an error, found before it fills the memory.
  */
+import { isAscii } from 'node:buffer';
 import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
+import { textOf } from '../protocol/utf8.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
 
 export interface LineListener {
-  /** A line without its end; the bytes are valid only during the call. */
-  line(bytes: Buffer): void;
-  /** A line of more than LARGE_MESSAGE_BYTES as it came, perhaps with a CR at its end. Without this it is put together. */
+  /** A line without its end. */
+  line(text: string): void;
+  /** A line of more than LARGE_MESSAGE_BYTES as it came, perhaps with a CR at its end. Without this it is a text too. */
   largeLine?(parts: readonly Buffer[]): void;
   /** So many bytes came without an end. */
   tooLong(bytes: number): void;
@@ -28,12 +30,14 @@ export class LineSplitter {
   }
 
   push(chunk: Buffer): void {
+    // One look for all lines of the chunk, and no object for each.
+    const encoding = isAscii(chunk) ? 'latin1' : 'utf8';
     let start = 0;
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
-      const piece = chunk.subarray(start, end);
+      if (this.#partBytes + end - start > LARGE_MESSAGE_BYTES) this.#emitLarge(chunk.subarray(start, end));
+      else if (this.#partBytes > 0) this.#emit(textOf(this.#join(chunk.subarray(start, end))));
+      else this.#emit(chunk.toString(encoding, start, end));
       start = end + 1;
-      if (this.#partBytes === 0) this.#emit(piece);
-      else this.#emitParts(piece);
     }
     if (start === chunk.length) return;
     this.#parts.push(start === 0 ? chunk : chunk.subarray(start));
@@ -50,9 +54,9 @@ export class LineSplitter {
     return this.#join(Buffer.alloc(0));
   }
 
-  #emitParts(last: Buffer): void {
-    if (this.#listener.largeLine === undefined || this.#partBytes + last.length <= LARGE_MESSAGE_BYTES) {
-      this.#emit(this.#join(last));
+  #emitLarge(last: Buffer): void {
+    if (this.#listener.largeLine === undefined) {
+      this.#emit(textOf(this.#join(last)));
       return;
     }
     const parts = [...this.#parts, last];
@@ -68,9 +72,9 @@ export class LineSplitter {
     return line;
   }
 
-  #emit(line: Buffer): void {
-    if (line.length === 0) return;
-    if (line[line.length - 1] !== CR) this.#listener.line(line);
-    else if (line.length > 1) this.#listener.line(line.subarray(0, -1));
+  #emit(text: string): void {
+    if (text === '') return;
+    const line = text.charCodeAt(text.length - 1) === CR ? text.slice(0, -1) : text;
+    if (line !== '') this.#listener.line(line);
   }
 }

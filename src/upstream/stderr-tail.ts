@@ -19,7 +19,7 @@ export class StderrTail {
       log(line);
     };
     this.#splitter = new LineSplitter(MAX_LINE_BYTES, {
-      line: (bytes) => take(bytes.toString()),
+      line: take,
       tooLong: (bytes) => take(`(${bytes} bytes without a line end)`),
     });
   }

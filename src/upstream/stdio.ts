@@ -55,7 +55,7 @@ class StdioTransport implements Transport {
   #outgoingBytes = 0;
   /** A large line that a thread reads, and the lines that wait behind it, so that messages keep their order. */
   #reading: Promise<void> | undefined;
-  #behind: (Buffer | readonly Buffer[])[] | undefined;
+  #behind: (string | readonly Buffer[])[] | undefined;
 
   constructor(server: StdioServer, listener: TransportListener, deps: StdioDeps) {
     this.#server = server;
@@ -155,10 +155,10 @@ class StdioTransport implements Transport {
   }
 
   /** A large one in its parts. */
-  #line(line: Buffer | readonly Buffer[]): void {
+  #line(line: string | readonly Buffer[]): void {
     if (this.#closed) return;
     if (this.#behind !== undefined) {
-      this.#behind.push(Buffer.isBuffer(line) ? Buffer.from(line) : line);
+      this.#behind.push(line);
       return;
     }
     const result = this.#deps.tasks.readMessage(line);
