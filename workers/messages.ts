@@ -88,5 +88,6 @@ function inBytes(message: Message, bytes: Uint8Array): Message {
     idSpan: message.idSpan && bytesOf(message.idSpan),
     tokenSpan: message.tokenSpan && bytesOf(message.tokenSpan),
     payloadSpan: message.payloadSpan && bytesOf(message.payloadSpan),
+    metaSpan: message.metaSpan && bytesOf(message.metaSpan),
   };
 }

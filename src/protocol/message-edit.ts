@@ -2,38 +2,41 @@
  * Messages with members put into their text; everything else in it stays as it came. For what the bridge adds to a
  * request here and there: what only passes is never read again.
  */
-import { memberSpans, type Span } from './json-text.ts';
+import type { Span } from './json-text.ts';
 import type { Message } from './message.ts';
 import { readMessage } from './read-message.ts';
 import { textOf } from './utf8.ts';
+
+type TextMessage = Message & { readonly text: string };
 
 export type Members = Readonly<Record<string, unknown>>;
 
 /** With these members in front of those of `params._meta`, and of `params`. */
 export function withMeta(request: Message, meta: Members, members: Members = {}): Message {
-  const text = wholeText(request);
+  const { text, payloadSpan, metaSpan } = inText(request);
   const [inMeta, inParams] = [inner(meta), inner(members)];
-  const { payloadSpan } = request;
   if (payloadSpan === undefined) {
     const end = text.lastIndexOf('}');
     return reread(`${text.slice(0, end)},"params":{${joined(inParams, `"_meta":{${inMeta}}`)}}}`);
   }
-  const own = memberSpans(text, payloadSpan.start, ['_meta']);
-  const ownMeta = typeof own === 'string' ? undefined : own[0];
-  if (ownMeta !== undefined && text[ownMeta.start] === '{') {
-    const withMembers = insert(text, ownMeta, inMeta);
+  if (metaSpan !== undefined && text[metaSpan.start] === '{') {
+    const withMembers = insert(text, metaSpan, inMeta);
     return reread(inParams === '' ? withMembers : insert(withMembers, payloadSpan, inParams));
   }
   return reread(insert(text, payloadSpan, joined(inParams, `"_meta":{${inMeta}}`)));
 }
 
-export const wholeText = ({ text }: Message): string => (typeof text === 'string' ? text : textOf(text));
+/** A message whose text is a string, large as it may be: in one of bytes the places are others. */
+export const inText = (message: Message): TextMessage =>
+  isText(message) ? message : reread(textOf(message.text as Uint8Array));
+
+const isText = (message: Message): message is TextMessage => typeof message.text === 'string';
 
 /** Throws TypeError for what is no message: the editing was wrong. */
-export function reread(text: string): Message {
+export function reread(text: string): TextMessage {
   const message = readMessage(text);
   if (message.kind === 'malformed') throw new TypeError(message.reason);
-  return message;
+  return message as TextMessage;
 }
 
 /** `members` in front of those of the object that stands there. */

@@ -32,6 +32,8 @@ export interface Message {
   readonly isModern: boolean;
   /** Where the value of `params`, `result` or `error` stands. */
   readonly payloadSpan: Span | undefined;
+  /** Where the value of `params._meta` stands. */
+  readonly metaSpan: Span | undefined;
 }
 
 /**

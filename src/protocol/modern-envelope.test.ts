@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readLarge } from '../../workers/messages.ts';
 import type { Message } from './message.ts';
 import { enveloped, namesModern, withCarriedState, withRequestState } from './modern-envelope.ts';
 import { readMessage } from './read-message.ts';
@@ -43,6 +44,17 @@ for (const [what, [params, rest, meta]] of Object.entries(REQUESTS)) {
     assert.deepEqual(paramsOf(again), { requestState: 's', ...rest, _meta: { ...META, ...meta } });
   });
 }
+
+test('a message of bytes gets its envelope where its params stand, whatever its id takes', () => {
+  const params = '{"name":"a","_meta":{"progressToken":7},"requestState":"theirs"}';
+  const text = `{"jsonrpc":"2.0","id":"é😀","method":"tools/call","params":${params}}`;
+  const message = readLarge(Buffer.from(text));
+  assert.ok(message.kind !== 'malformed' && typeof message.text !== 'string');
+  const { _meta, ...rest } = paramsOf(enveloped(message, CLIENT));
+  assert.deepEqual(rest, { name: 'a', requestState: 'theirs' });
+  assert.deepEqual(_meta, { ...META, progressToken: 7 });
+  assert.equal(paramsOf(withRequestState(message, 'ours')).requestState, 'ours');
+});
 
 test('what the client sent stays as it was written', () => {
   const args = '{"big":12345678901234567890,"text":"\\u00e9"}';

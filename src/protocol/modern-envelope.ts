@@ -6,7 +6,7 @@
  */
 import { memberSpans } from './json-text.ts';
 import { type Message, parsePayload } from './message.ts';
-import { type Members, reread, wholeText, withMeta } from './message-edit.ts';
+import { inText, type Members, reread, withMeta } from './message-edit.ts';
 import { CAPABILITIES_KEY, CLIENT_INFO_KEY, LOG_LEVEL_KEY, VERSION_KEY } from './modern-keys.ts';
 import { CLIENT_INFO, LATEST_MODERN } from './versions.ts';
 
@@ -37,9 +37,9 @@ export const enveloped = (request: Message, envelope: Envelope, members: Members
 
 /** The request with another string in `params.requestState`. */
 export function withRequestState(request: Message, state: string): Message {
-  const { payloadSpan } = request;
+  const { text, payloadSpan } = inText(request);
   if (payloadSpan === undefined) return request;
-  return reread(replaceMember(wholeText(request), payloadSpan.start, 'requestState', JSON.stringify(state)));
+  return reread(replaceMember(text, payloadSpan.start, 'requestState', JSON.stringify(state)));
 }
 
 /** A result that asks for input, with another `requestState` where it has one; undefined for any other result. */

@@ -9,6 +9,7 @@ import type { Message } from './message.ts';
 import { parsePayload } from './message.ts';
 import { severityOf } from './methods.ts';
 import { CAPABILITIES_KEY, LOG_LEVEL_KEY, VERSION_KEY } from './modern-keys.ts';
+import { textOf } from './utf8.ts';
 import { MODERN_VERSIONS } from './versions.ts';
 
 /** The headers that matter here, as they came. */
@@ -18,11 +19,35 @@ export interface ModernHeaders {
   readonly name: string | undefined;
 }
 
-export interface ModernRequest {
-  readonly params: Readonly<Record<string, unknown>>;
+/** What `_meta` says of the client. */
+interface Envelope {
   /** What the client can be asked. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly logLevel: string | undefined;
+}
+
+export class ModernRequest {
+  readonly capabilities: Envelope['capabilities'];
+  readonly logLevel: string | undefined;
+  readonly #message: Message;
+  #params: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(message: Message, { capabilities, logLevel }: Envelope) {
+    this.capabilities = capabilities;
+    this.logLevel = logLevel;
+    this.#message = message;
+  }
+
+  /** Parsed when somebody asks: most requests pass without. */
+  get params(): Readonly<Record<string, unknown>> {
+    this.#params ??= parsePayload(this.#message);
+    return this.#params;
+  }
+
+  /** `params.requestState`: it continues a call. */
+  get requestState(): unknown {
+    return mayHold(this.#message.text, 'requestState') ? this.params['requestState'] : undefined;
+  }
 }
 
 const METHODS = new Set([
@@ -53,19 +78,35 @@ const NAME_MEMBER: ReadonlyMap<string, string> = new Map([
 
 /** Throws `header_mismatch`, `invalid_params`, `unsupported_version`, `unknown_method`; in the specification's order. */
 export function checkModernRequest(message: Message, headers: ModernHeaders): ModernRequest {
-  const params = parsePayload(message);
-  const meta = params['_meta'] as Record<string, unknown> | undefined;
+  const meta = metaOf(message);
   checkEra(message, meta, headers);
-  const request = readEnvelope(params, meta ?? {});
+  const request = new ModernRequest(message, readEnvelope(meta ?? {}));
   checkVersion(meta?.[VERSION_KEY], headers);
-  checkNames(message, params, headers);
+  checkNames(message, request, headers);
   if (!METHODS.has(message.method)) {
     throw new BridgeError('unknown_method', `"${message.method}" is no request of ${MODERN_VERSIONS[0]}.`);
   }
   return request;
 }
 
-function checkEra(message: Message, meta: Record<string, unknown> | undefined, headers: ModernHeaders): void {
+type Meta = Readonly<Record<string, unknown>>;
+
+/** The same client says the same of itself each time: the last one is not parsed again. */
+let last: { readonly text: string; readonly meta: Meta } = { text: '{}', meta: {} };
+
+function metaOf({ text, metaSpan }: Message): Meta | undefined {
+  if (metaSpan === undefined) return undefined;
+  const { start, end } = metaSpan;
+  const json = typeof text === 'string' ? text.slice(start, end) : textOf(text.subarray(start, end));
+  if (json !== last.text) last = { text: json, meta: JSON.parse(json) as Meta };
+  return last.meta;
+}
+
+/** Cheap for what is certainly not there; a key may be written with escapes. */
+const mayHold = (text: Message['text'], key: string): boolean =>
+  typeof text !== 'string' || text.includes(key) || text.includes('\\u');
+
+function checkEra(message: Message, meta: Meta | undefined, headers: ModernHeaders): void {
   const { version, method } = headers;
   const claim = meta?.[VERSION_KEY];
   if (!message.isModern) {
@@ -84,7 +125,7 @@ function checkEra(message: Message, meta: Record<string, unknown> | undefined, h
   }
 }
 
-function readEnvelope(params: Record<string, unknown>, meta: Record<string, unknown>): ModernRequest {
+function readEnvelope(meta: Meta): Envelope {
   const { [VERSION_KEY]: version, [CAPABILITIES_KEY]: capabilities, [LOG_LEVEL_KEY]: logLevel } = meta;
   if (typeof version !== 'string') throw envelope(VERSION_KEY, 'must be a string');
   if (capabilities === undefined) throw envelope(CAPABILITIES_KEY, 'is missing');
@@ -95,7 +136,7 @@ function readEnvelope(params: Record<string, unknown>, meta: Record<string, unkn
   }
   if (logLevel !== undefined && severityOf(logLevel) === -1)
     throw envelope(LOG_LEVEL_KEY, 'must be a log level');
-  return { params, capabilities, logLevel: logLevel as string | undefined };
+  return { capabilities, logLevel: logLevel as string | undefined };
 }
 
 function checkVersion(claim: unknown, headers: ModernHeaders): void {
@@ -112,10 +153,11 @@ function checkVersion(claim: unknown, headers: ModernHeaders): void {
   if (headers.version === undefined) throw mismatch('the header MCP-Protocol-Version is missing');
 }
 
-function checkNames(message: Message, params: Record<string, unknown>, headers: ModernHeaders): void {
+function checkNames(message: Message, request: ModernRequest, headers: ModernHeaders): void {
   if (headers.method === undefined) throw mismatch('the header Mcp-Method is missing');
   const member = NAME_MEMBER.get(message.method);
-  const value = member === undefined ? undefined : params[member];
+  if (member === 'name' && headers.name !== undefined && headers.name === message.target) return;
+  const value = member === undefined ? undefined : request.params[member];
   if (typeof value !== 'string') return;
   if (headers.name === undefined)
     throw mismatch(`the header Mcp-Name is missing; the body's params.${member} is "${value}"`);

@@ -28,12 +28,12 @@ const ADDED = ['resultType', 'ttlMs', 'cacheScope', '_meta'];
 export function modernResult(method: string, answer: Message, serverInfo: unknown): readonly Chunk[] {
   const payload = payloadOf(answer) ?? '{}';
   const text = typeof payload === 'string' ? payload : textOf(payload);
-  const added = members(method, serverInfo);
   const present = memberSpans(text, 0, ADDED);
   if (typeof present !== 'string' && present.every((span) => span === undefined)) {
     const isEmpty = /^\{\s*\}$/.test(text);
-    return [`{${JSON.stringify(added).slice(1, -1)}${isEmpty ? '' : ','}`, text.slice(1)];
+    return [`{${membersText(method, serverInfo)}${isEmpty ? '' : ','}`, text.slice(1)];
   }
+  const added = members(method, serverInfo);
   const { _meta: ownMeta, ...own } = JSON.parse(text) as Record<string, unknown>;
   const meta = { ...(ownMeta as object | undefined), ...added._meta };
   return [JSON.stringify({ ...own, ...added, _meta: meta })];
@@ -62,4 +62,17 @@ export function discoverResult(facts: {
 function members(method: string, serverInfo: unknown) {
   const caching = CACHEABLE.has(method) ? { ttlMs: 0, cacheScope: 'private' } : {};
   return { resultType: 'complete', ...caching, _meta: { [SERVER_INFO_KEY]: serverInfo } };
+}
+
+/** What `members` are as text, without braces: by a server's own object, of what may be cached and of the rest. */
+const texts = new WeakMap<object, Map<boolean, string>>();
+
+function membersText(method: string, serverInfo: unknown): string {
+  const make = (): string => JSON.stringify(members(method, serverInfo)).slice(1, -1);
+  if (typeof serverInfo !== 'object' || serverInfo === null) return make();
+  const isCacheable = CACHEABLE.has(method);
+  const known = texts.get(serverInfo) ?? new Map<boolean, string>();
+  const text = known.get(isCacheable) ?? make();
+  texts.set(serverInfo, known.set(isCacheable, text));
+  return text;
 }

@@ -161,6 +161,7 @@ class Found {
       tokenSpan: isToken ? tokenSpan : undefined,
       isModern: this.#claim !== undefined,
       payloadSpan: this.#params,
+      metaSpan: this.#meta,
     };
   }
 
@@ -193,6 +194,7 @@ class Found {
       tokenSpan: undefined,
       isModern: false,
       payloadSpan,
+      metaSpan: undefined,
     };
   }
 

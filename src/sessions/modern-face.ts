@@ -105,7 +105,7 @@ export class ModernFace {
       throw new BridgeError('tool_not_allowed', `Unknown tool: ${message.target}`);
     }
     const asked: Asked = { call, pool, message, request, delivery, tools };
-    const { requestState } = request.params;
+    const { requestState } = request;
     if (requestState !== undefined && ASKING.has(message.method)) {
       const state = this.#deps.states.open(requestState);
       if (state === undefined || !isOf(state, asked)) throw invalidState();
@@ -132,12 +132,8 @@ export class ModernFace {
     if (isModern && (request.logLevel === undefined || hasTasks(request.capabilities)))
       return this.#carry(asked);
     if (isModern) return this.#carryAlone(asked);
-    if (ASKING.has(message.method)) {
-      const capabilities = usefulOf(request.capabilities);
-      if (Object.keys(capabilities).length > 0) {
-        return this.#startAsking({ ...asked, request: { ...request, capabilities } });
-      }
-    }
+    if (ASKING.has(message.method) && USEFUL.some((key) => key in request.capabilities))
+      return this.#startAsking(asked);
     const forwarded = new ModernClientRequest(message, delivery, tools);
     const child = scope.acquire();
     if (!(child instanceof Promise)) return this.#send(asked, child, forwarded);
@@ -187,7 +183,7 @@ export class ModernFace {
     if (message.method !== 'tools/call' || message.target === undefined) return undefined;
     const table = this.#deps.tables.of(scopeOf(asked, child.era === 'modern'));
     const check = (tool: ToolFacts | undefined): void => {
-      if (tool !== undefined)
+      if (tool !== undefined && tool.headers.length > 0)
         checkParamHeaders(tool.headers, request.params['arguments'], call.mcpParams ?? {});
     };
     const tool = table.find(child, message.target);
@@ -254,9 +250,10 @@ export class ModernFace {
   async #startAsking(asked: Asked): Promise<void> {
     const { call, pool, message, request, delivery } = asked;
     this.#parked.checkRoom(call.principal.key);
-    const key = JSON.stringify([call.principal.key, request.capabilities]);
+    const capabilities = usefulOf(request.capabilities);
+    const key = JSON.stringify([call.principal.key, capabilities]);
     const early: Message[] = [];
-    const child = await pool.borrow(key, request.capabilities, {
+    const child = await pool.borrow(key, capabilities, {
       received(said, from) {
         if (said.kind === 'request' && said.method === 'ping') from.answerPing(said);
         else early.push(said);
@@ -277,7 +274,7 @@ export class ModernFace {
       giveBack();
       throw error;
     }
-    this.#parked.start({ call, message, request, delivery, child, early, over: giveBack });
+    this.#parked.start({ call, message, request, capabilities, delivery, child, early, over: giveBack });
   }
 }
 

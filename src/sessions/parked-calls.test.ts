@@ -5,7 +5,7 @@ import { Deadlines } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Child, ChildOwner } from '../pool/child.ts';
 import { reread } from '../protocol/message-edit.ts';
-import type { ModernRequest } from '../protocol/modern-request.ts';
+import { ModernRequest } from '../protocol/modern-request.ts';
 import { Delivery } from './delivery.ts';
 import type { McpCall } from './mcp-call.ts';
 import { ParkedCalls } from './parked-calls.ts';
@@ -17,7 +17,8 @@ const MOST_OF_ONE = 750;
 
 const QUESTION = reread('{"jsonrpc":"2.0","id":"q","method":"roots/list"}');
 const MESSAGE = reread('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}');
-const REQUEST: ModernRequest = { params: { name: 'x' }, capabilities: { roots: {} }, logLevel: undefined };
+const capabilities = { roots: {} };
+const REQUEST = new ModernRequest(MESSAGE, { capabilities, logLevel: undefined });
 
 function create(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
@@ -49,6 +50,7 @@ function create(t: TestContext) {
         call,
         message: MESSAGE,
         request: REQUEST,
+        capabilities,
         delivery,
         child,
         early: [],
@@ -84,7 +86,11 @@ test('what a retry does not answer is asked again, and each round is answered on
   const bench = create(t);
   const state = bench.ask();
   const { client, delivery } = bench.answerTo();
-  bench.parked.resume(state, MESSAGE, { ...REQUEST, params: { name: 'x', inputResponses: {} } }, delivery);
+  const answered = reread(
+    '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","inputResponses":{}}}',
+  );
+  const retry = new ModernRequest(answered, { capabilities, logLevel: undefined });
+  bench.parked.resume(state, answered, retry, delivery);
   t.mock.timers.tick(COLLECT_MS);
   assert.equal(JSON.parse(client.text).result.resultType, 'input_required', 'what is missing is asked again');
   assert.throws(

@@ -28,8 +28,10 @@ export interface NewCall {
   readonly call: McpCall;
   readonly message: Message;
   readonly request: ModernRequest;
+  /** Those of the client that the child was initialised with. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
   readonly delivery: Delivery;
-  /** Of the caller's own, initialised with the capabilities of `request`. */
+  /** Of the caller's own. */
   readonly child: Child;
   /** What it has said since it was initialised. */
   readonly early: readonly Message[];
@@ -54,7 +56,7 @@ export class ParkedCalls {
     this.#places.free(principal);
   }
 
-  start({ call, message, request, delivery, child, early, over }: NewCall): void {
+  start({ call, message, request, capabilities, delivery, child, early, over }: NewCall): void {
     const { worker, states, deadlines, parkMs, wallClock = Date.now } = this.#deps;
     const { server } = call;
     const principal = call.principal.key;
@@ -64,7 +66,7 @@ export class ParkedCalls {
       id,
       child,
       early,
-      capabilities: request.capabilities,
+      capabilities,
       logLevel: request.logLevel,
       parkMs,
       seal: (round) => {
