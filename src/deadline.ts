@@ -2,6 +2,9 @@
  * Time: the monotonic clock, waits that end, and deadlines that cost next to nothing per request.
  */
 
+// Not the global one, which is a getter.
+import { performance } from 'node:perf_hooks';
+
 /** Monotonic milliseconds; never the wall clock, which jumps. */
 export const now = (): number => performance.now();
 

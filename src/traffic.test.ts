@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import pino from 'pino';
 import { Deadlines } from './deadline.ts';
-import { HeaderList, type RawRequest, type RawResponse } from './http/engine.ts';
+import type { RawRequest, RawResponse } from './http/engine.ts';
 import { Exchange } from './http/exchange.ts';
+import { HeaderList } from './http/header-list.ts';
 import { JSON_HEADERS, SSE_HEADERS } from './http/reply.ts';
 import { createTraffic } from './traffic.ts';
 

@@ -69,8 +69,8 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
       },
       finished(exchange: Exchange, status: number, durationMs: number): void {
         ended++;
-        streams.delete(exchange);
-        eventStreams.delete(exchange);
+        if (streams.size > 0) streams.delete(exchange);
+        if (eventStreams.size > 0) eventStreams.delete(exchange);
         const { route, requestId, request } = exchange;
         record(route, request.method, status, durationMs / 1000);
         if (isNoted) log.debug({ route, method: request.method, status, durationMs, requestId }, 'request');

@@ -8,8 +8,9 @@ import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { BridgeError, type ErrorCode } from '../src/errors.ts';
 import type { AuthFailure } from '../src/http/auth.ts';
 import { canonicalAddress, networkOf } from '../src/http/client-address.ts';
-import { type Chunk, HeaderList, type HeaderPairs, type RawRequest } from '../src/http/engine.ts';
+import type { Chunk, HeaderPairs, RawRequest } from '../src/http/engine.ts';
 import { createGate, type Gate, type GateSettings } from '../src/http/gate.ts';
+import { HeaderList } from '../src/http/header-list.ts';
 import { type Principal, principalFromWire } from '../src/http/principal.ts';
 import type { Reply } from '../src/http/reply.ts';
 

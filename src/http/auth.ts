@@ -94,7 +94,7 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
 
   return {
     authenticate(request) {
-      const header = request.headers.get('authorization');
+      const header = request.headers.authorization;
       if (header === undefined)
         throw refuse(request, 'missing', 'A bearer token is needed: Authorization: Bearer …');
       const known = admitted.get(header);
@@ -137,7 +137,7 @@ export function createAuthenticator(settings: AuthSettings, deps: AuthDeps): Aut
 
     authorizeMetrics(request) {
       if (!metricsBook) return;
-      const header = request.headers.get('authorization');
+      const header = request.headers.authorization;
       const token = header === undefined ? undefined : bearerToken(header);
       if (token !== undefined && metricsBook.find(token)) return;
       throw refuse(

@@ -2,11 +2,12 @@
  * Reading a request's body: counted while it streams, refused above the limit, checked to be UTF-8. A body that is
  * cut in the middle is never delivered.
  */
-import { isUtf8 } from 'node:buffer';
+import { Buffer, isUtf8 } from 'node:buffer';
 import { Expirable } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
 import { asBuffer, decodeUtf8 } from '../protocol/utf8.ts';
+import { wholeNumber } from '../protocol/whole-number.ts';
 import type { BodySink, Exchange } from './exchange.ts';
 import { type ErrorShape, errorAnswer, sendError } from './send-error.ts';
 
@@ -34,7 +35,8 @@ export function readBody(
 ): void {
   const reader = new BodyReader(exchange, rules, done);
   exchange.receive(reader);
-  if (Number(exchange.request.headers.get('content-length')) > rules.maxBytes) reader.refuse();
+  const { contentLength } = exchange.request.headers;
+  if (contentLength !== undefined && wholeNumber(contentLength) > rules.maxBytes) reader.refuse();
 }
 
 class BodyReader extends Expirable implements BodySink {

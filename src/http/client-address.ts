@@ -1,6 +1,7 @@
 /** The address a request comes from, seen past the proxies that are trusted to say so (TRUST_PROXY). */
 import { BlockList, isIP, SocketAddress } from 'node:net';
-import type { HeaderList, RawRequest } from './engine.ts';
+import type { RawRequest } from './engine.ts';
+import type { HeaderList } from './header-list.ts';
 
 /**
  * The peer, or where the peer is a trusted proxy, the rightmost address of X-Forwarded-For that is not: what stands
@@ -55,7 +56,7 @@ export function networkOf(address: string): string {
 }
 
 function forwardedFor(headers: HeaderList): string[] {
-  if (headers.get('x-forwarded-for') === undefined) return [];
+  if (headers.other('x-forwarded-for') === undefined) return [];
   const addresses: string[] = [];
   for (const [name, value] of headers.entries()) {
     if (name === 'x-forwarded-for') addresses.push(...value.split(','));

@@ -46,11 +46,11 @@ export function createCors(allowed: readonly string[], loopback: boolean): Cors 
 
 /** Answers OPTIONS. Whether the origin may is in the headers that `check` gave, which every answer carries. */
 export function answerPreflight(request: RawRequest, reply: Reply): void {
-  if (request.headers.get('access-control-request-method') === undefined) {
+  if (request.headers.other('access-control-request-method') === undefined) {
     reply.send(204, [['Allow', METHODS]], '');
     return;
   }
-  const asked = (request.headers.get('access-control-request-headers') ?? '').split(',');
+  const asked = (request.headers.other('access-control-request-headers') ?? '').split(',');
   const parameters = asked.map((name) => name.trim()).filter((name) => PARAMETER_HEADER.test(name));
   reply.send(
     204,

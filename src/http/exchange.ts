@@ -65,7 +65,7 @@ export class Exchange implements Reply, ResponseListener {
   #body: BodySink | undefined;
 
   constructor(context: ExchangeContext, request: RawRequest, response: RawResponse) {
-    const given = request.headers.get('x-request-id');
+    const given = request.headers.requestId;
     context.started();
     this.context = context;
     this.request = request;

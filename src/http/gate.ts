@@ -41,7 +41,7 @@ export function createGate(settings: GateSettings, deps: AuthDeps): Gate {
         );
       }
       hosts.check(headers);
-      return cors.check(headers.get('origin'));
+      return cors.check(headers.origin);
     },
     preflight: answerPreflight,
     clientAddress: createClientAddress(settings.trustProxy),

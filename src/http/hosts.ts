@@ -1,6 +1,6 @@
 /** The `Host` header: which names this bridge answers to. What stops DNS rebinding. */
 import { BridgeError } from '../errors.ts';
-import type { HeaderList } from './engine.ts';
+import type { HeaderList } from './header-list.ts';
 
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?)\.?(?::\d{1,5})?$/;
 
@@ -28,10 +28,15 @@ export function createHostCheck(allowed: readonly string[] | undefined): HostChe
   const names = allowed && new Set(allowed.map((host) => hostName(host) ?? host.toLowerCase()));
   // Host headers as sent that have passed, so that the usual one costs one lookup.
   const passed = new Set<string>();
+  // The last of them: to compare costs less than to hash.
+  let last: string | undefined;
   return {
     check(headers) {
-      const host = headers.get('host');
-      if (host !== undefined && passed.has(host)) return;
+      const { host } = headers;
+      if (host !== undefined && (host === last || passed.has(host))) {
+        last = host;
+        return;
+      }
       const name = host === undefined ? undefined : hostName(host);
       if (host === undefined || name === undefined) {
         throw new BridgeError('invalid_request', 'The request needs a Host header that names a host.');

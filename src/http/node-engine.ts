@@ -8,7 +8,6 @@ import { asBytes, joinChunks, lengthBound } from './chunks.ts';
 import {
   type AnswerHead,
   type Chunk,
-  HeaderList,
   type HttpEngine,
   type Listener,
   MAX_HEAD_BYTES,
@@ -16,6 +15,7 @@ import {
   type RawResponse,
   type ResponseListener,
 } from './engine.ts';
+import { HeaderList } from './header-list.ts';
 
 const HEAD_TIMEOUT_MS = 15_000;
 /** Head and body of one request. */

@@ -32,11 +32,11 @@ export function createProtectedResource(trustProxy: boolean | readonly string[])
 
   /** As the client itself calls us; undefined when it did not say. */
   const origin = (request: RawRequest, jwt: JwtAuth): string | undefined => {
-    const host = request.headers.get('host');
+    const { host } = request.headers;
     if (host === undefined || hostName(host) === undefined) return undefined;
     const base = baseOf(jwt.audience);
     if (base !== undefined && new URL(base).host === host.toLowerCase()) return base;
-    const forwarded = peerTrusted(request) ? request.headers.get('x-forwarded-proto') : undefined;
+    const forwarded = peerTrusted(request) ? request.headers.other('x-forwarded-proto') : undefined;
     return `${forwarded === 'https' ? 'https' : 'http'}://${host}`;
   };
 

@@ -17,7 +17,7 @@ export function createRequestRecorder(metrics: Metrics): RecordRequest {
       recorder = new RouteRecorder(metrics, route);
       routes.set(route, recorder);
     }
-    recorder.record(METHODS.has(method) ? method : 'other', status, seconds);
+    recorder.record(method, status, seconds);
   };
 }
 
@@ -25,7 +25,8 @@ class RouteRecorder {
   readonly #metrics: Metrics;
   readonly #route: string;
   readonly #duration: HistogramChild;
-  readonly #counters = new Map<string, Map<number, CounterChild>>();
+  /** What was counted last, which is nearly always what is counted next. */
+  #last: { readonly method: string; readonly status: number; readonly counter: CounterChild } | undefined;
 
   constructor(metrics: Metrics, route: string) {
     this.#metrics = metrics;
@@ -35,13 +36,11 @@ class RouteRecorder {
 
   record(method: string, status: number, seconds: number): void {
     this.#duration.observe(seconds);
-    (this.#counters.get(method)?.get(status) ?? this.#counter(method, status)).add();
-  }
-
-  #counter(method: string, status: number): CounterChild {
-    const counter = this.#metrics.httpRequests.child(this.#route, method, status);
-    const byStatus = this.#counters.get(method) ?? new Map<number, CounterChild>();
-    this.#counters.set(method, byStatus.set(status, counter));
-    return counter;
+    if (this.#last?.method !== method || this.#last.status !== status) {
+      const label = METHODS.has(method) ? method : 'other';
+      const counter = this.#metrics.httpRequests.child(this.#route, label, status);
+      this.#last = { method, status, counter };
+    }
+    this.#last.counter.add();
   }
 }

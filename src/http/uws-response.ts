@@ -3,6 +3,7 @@
  * abort, writes are corked, data is valid only inside its callback, and its own buffer is never left to grow.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import { Buffer } from 'node:buffer';
 import { STATUS_CODES } from 'node:http';
 import { giveUp } from '../protocol/own-bytes.ts';
 import { asBytes, joinChunks, lengthBound } from './chunks.ts';
@@ -94,16 +95,8 @@ export class UwsResponse implements RawResponse {
     this.#begun = true;
     this.#res = undefined;
     this.#listener = undefined;
-    res.cork(() => {
-      writeHead(res, head);
-      if (!isWithoutBody) {
-        res.end(whole, head.closing);
-        return;
-      }
-      if (head.closing) res.writeHeader('Connection', 'close');
-      // Without a length: told one, this version waits for the body and never ends the answer.
-      res.endWithoutBody();
-    });
+    answering = { res, head, body: isWithoutBody ? undefined : whole };
+    res.cork(answer);
   }
 
   /**
@@ -254,6 +247,28 @@ export class UwsResponse implements RawResponse {
     this.#listener = undefined;
     listener?.aborted();
   }
+}
+
+/** A whole answer, handed over within a cork. */
+interface Answer {
+  readonly res: HttpResponse;
+  readonly head: AnswerHead;
+  /** Undefined where the status, or HEAD, has none. */
+  readonly body: Chunk | undefined;
+}
+
+// One function for all answers, which `cork` calls before it returns: V8 takes its time with new ones.
+let answering: Answer;
+function answer(): void {
+  const { res, head, body } = answering;
+  writeHead(res, head);
+  if (body !== undefined) {
+    res.end(body, head.closing);
+    return;
+  }
+  if (head.closing) res.writeHeader('Connection', 'close');
+  // Without a length: told one, this version waits for the body and never ends the answer.
+  res.endWithoutBody();
 }
 
 /** All fields in one call: each one over the border to native code costs more than joining them here. */

@@ -36,6 +36,8 @@ export class Scope implements ChildOwner {
   #logLevel: string | undefined;
   #starting: Promise<Child> | undefined;
   #usedAt = now();
+  /** Since `usedAt` was set: on the way of every request, which a look at the clock would cost more. */
+  #isUsed = false;
   #closed = false;
 
   constructor(deps: ScopeDeps) {
@@ -71,7 +73,7 @@ export class Scope implements ChildOwner {
 
   /** A child to send to: at once when one is ready, else when it has started (all callers wait for the same one). */
   acquire(): Child | Promise<Child> {
-    this.#usedAt = now();
+    this.#isUsed = true;
     const child = this.#leastBusy();
     if (child === undefined) return this.#startOnce();
     if (this.#mayGrow(child)) {
@@ -135,6 +137,10 @@ export class Scope implements ChildOwner {
   isIdle(idleMs: number): boolean {
     if (this.#listeners.size > 0 || this.#starting !== undefined) return false;
     for (const child of this.#children) if (child.connection.inFlight > 0) return false;
+    if (this.#isUsed) {
+      this.#isUsed = false;
+      this.#usedAt = now();
+    }
     return now() - this.#usedAt > idleMs;
   }
 

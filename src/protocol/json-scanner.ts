@@ -87,7 +87,7 @@ export class JsonScanner {
 
   /** Reads a key and the colon behind it. */
   key(): string {
-    this.peek();
+    if (this.peek() !== QUOTE) throw new NotJson();
     const start = this.at;
     const escaped = this.#string();
     const key = escaped
@@ -120,14 +120,23 @@ export class JsonScanner {
   #object(depth: number): void {
     if (depth > MAX_DEPTH) throw new TooDeep();
     this.at++;
-    if (this.closesAtOnce()) return;
-    do {
-      if (this.peek() !== QUOTE) throw new NotJson();
+    let c = this.peek();
+    if (c === CLOSE_BRACE) {
+      this.at++;
+      return;
+    }
+    for (;;) {
+      if (c !== QUOTE) throw new NotJson();
       this.#string();
       if (this.peek() !== COLON || --this.keysLeft < 0) throw new NotJson();
       this.at++;
       this.value(depth);
-    } while (this.more());
+      c = this.peek();
+      this.at++;
+      if (c === CLOSE_BRACE) return;
+      if (c !== COMMA) throw new NotJson();
+      c = this.peek();
+    }
   }
 
   #array(depth: number): void {
@@ -149,15 +158,10 @@ export class JsonScanner {
   /** The next character is the opening quote. True when the string holds an escape. */
   #string(): boolean {
     const { text } = this;
-    if (text.charCodeAt(this.at) !== QUOTE) throw new NotJson();
     let escaped = false;
     let i = this.at + 1;
     let longAt = i + LONG_RUN;
     for (;;) {
-      if (i === longAt) {
-        i = specialAt(text, i);
-        longAt = i + LONG_RUN;
-      }
       const c = text.charCodeAt(i);
       if (c === QUOTE) break;
       // NaN behind the end fails the comparison, as control characters do.
@@ -166,7 +170,10 @@ export class JsonScanner {
         escaped = true;
         i += this.#escape(i);
         longAt = i + LONG_RUN;
-      } else i++;
+      } else if (++i === longAt) {
+        i = specialAt(text, i);
+        longAt = i + LONG_RUN;
+      }
     }
     this.at = i + 1;
     return escaped;

@@ -8,7 +8,7 @@ const PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const OTHER = '00-1af7651916cd43dd8448eb211c80319c-c7ad6b7169203331-00';
 const FULL = { traceparent: PARENT, tracestate: 'vendor=1,other=2', baggage: 'user=alice;p=1,x=%20' };
 
-const of = (headers: Record<string, unknown>) => traceOf((name) => headers[name]);
+const of = (headers: Record<string, unknown>) => traceOf(headers);
 const request = (params?: object) =>
   reread(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', ...(params && { params }) }));
 

@@ -22,8 +22,8 @@ const MAX_CHARS = 8_192;
 const PRINTABLE = /^[\t\x20-\x7e]*$/;
 
 /** Of headers, or of members of `_meta`: what is not valid is left out. Undefined when nothing is left. */
-export function traceOf(valueAt: (name: string) => unknown): Trace | undefined {
-  const [traceparent, tracestate, baggage] = KEYS.map((key) => text(valueAt(key)));
+export function traceOf(source: { readonly [Key in keyof Trace]?: unknown }): Trace | undefined {
+  const [traceparent, tracestate, baggage] = KEYS.map((key) => text(source[key]));
   const isTraced = traceparent !== undefined && TRACEPARENT.test(traceparent);
   if (!isTraced && baggage === undefined) return undefined;
   return {
@@ -53,7 +53,8 @@ export function traced(message: Message, trace: Trace): Message {
 /** The trace of a `_meta`, as headers and as members. */
 export function traceInMeta(meta: unknown): Trace | undefined {
   if (typeof meta !== 'object' || meta === null) return undefined;
-  return traceOf((key) => (Object.hasOwn(meta, key) ? (meta as Record<string, unknown>)[key] : undefined));
+  // Its own members only.
+  return traceOf({ ...meta });
 }
 
 function metaOf(message: Message): Record<string, unknown> {

@@ -2,7 +2,8 @@
  * Bytes to text. Nearly all messages are ASCII, and for those a look at the bytes and a plain copy is the cheapest
  * way there is.
  */
-import { isAscii, isUtf8 } from 'node:buffer';
+// Not the global one, which is a getter.
+import { Buffer, isAscii, isUtf8 } from 'node:buffer';
 
 /** Undefined for bytes that are not valid UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {

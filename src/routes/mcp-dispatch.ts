@@ -9,7 +9,7 @@ import { sseEvent } from '../http/sse.ts';
 import type { Pool } from '../pool/pool.ts';
 import { isBatch, readMessage } from '../protocol/read-message.ts';
 import type { Face } from '../sessions/face.ts';
-import type { McpCall } from '../sessions/mcp-call.ts';
+import { isModernCall, type McpCall } from '../sessions/mcp-call.ts';
 import type { ModernFace } from '../sessions/modern-face.ts';
 import type { Relay } from '../shard/relay.ts';
 import { relayedBody } from './admission.ts';
@@ -57,8 +57,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       return placement.ofSession(call.sessionId, pool.definition(call.server));
     const { server } = pool.configured(call.server);
     if (call.verb !== 'POST') return undefined;
-    // A retry goes to the worker that has its call in hand, wherever it lands.
-    const holder = modern.ownerOf(body);
+    // A retry goes to the worker that has its call in hand, wherever it lands. Without the header it is refused anywhere.
+    const holder = isModernCall(call) ? modern.ownerOf(body) : undefined;
     if (holder !== undefined) return placement.ofWorker(holder);
     if (server.isolation === 'session' && isInitialize(body)) return placement.forNewChild();
     return placement.ofScope(server, call.principal.key);

@@ -35,20 +35,20 @@ export function createMcpRoute({ settings, gate, dispatch, streamOpened }: McpRo
       const { headers, method } = exchange.request;
       const principal = gate.authenticate(exchange.request);
       const accepted = readAccept(headers);
-      const version = headers.get('mcp-protocol-version');
+      const version = headers.protocolVersion;
       const isModern = version !== undefined && isModernVersion(version);
       const callOf = (known: Principal): McpCall => ({
         verb: method as McpCall['verb'],
         server: admit(decodeParameter(parameter), known),
         principal: known,
         // Sessions ended with the legacy revisions; a modern client that still sends an id means nothing by it.
-        sessionId: isModern ? undefined : headers.get('mcp-session-id'),
+        sessionId: isModern ? undefined : headers.sessionId,
         version,
-        mcpMethod: headers.get('mcp-method'),
-        mcpName: headers.get('mcp-name'),
+        mcpMethod: headers.mcpMethod,
+        mcpName: headers.mcpName,
         mcpParams: isModern ? headers.startingWith(PARAM_PREFIX) : undefined,
         trace: traceOfHeaders(headers),
-        lastEventId: method === 'GET' ? headers.get('last-event-id') : undefined,
+        lastEventId: method === 'GET' ? headers.other('last-event-id') : undefined,
         streams: accepted.sse,
       });
       if (method === 'POST') {

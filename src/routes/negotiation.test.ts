@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BridgeError } from '../errors.ts';
-import { HeaderList } from '../http/engine.ts';
+import { HeaderList } from '../http/header-list.ts';
 import { checkContentType, notAcceptable, readAccept } from './negotiation.ts';
 
 function headers(fields: Record<string, string>): HeaderList {

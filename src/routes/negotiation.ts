@@ -3,7 +3,7 @@
  * it), and the trace that it is part of.
  */
 import { BridgeError } from '../errors.ts';
-import type { HeaderList } from '../http/engine.ts';
+import type { HeaderList } from '../http/header-list.ts';
 import { type Trace, traceOf } from '../protocol/trace.ts';
 
 export interface Accepted {
@@ -17,7 +17,7 @@ const COMMON = 'application/json, text/event-stream';
 
 /** Throws `unsupported_media_type` for a body that does not say it is JSON. */
 export function checkContentType(headers: HeaderList): void {
-  const type = headers.get('content-type');
+  const type = headers.contentType;
   if (type === 'application/json') return;
   if (type !== undefined && mediaType(type) === 'application/json') return;
   throw new BridgeError(
@@ -28,7 +28,7 @@ export function checkContentType(headers: HeaderList): void {
 
 /** No Accept header means anything. */
 export function readAccept(headers: HeaderList): Accepted {
-  const accept = headers.get('accept');
+  const { accept } = headers;
   if (accept === undefined || accept === '*/*' || accept === COMMON) return ANYTHING;
   const types = accept
     .split(',')
@@ -40,12 +40,12 @@ export function readAccept(headers: HeaderList): Accepted {
 }
 
 export function notAcceptable(headers: HeaderList, needed: string): BridgeError {
-  const found = (headers.get('accept') ?? '').slice(0, 100);
+  const found = (headers.accept ?? '').slice(0, 100);
   return new BridgeError('not_acceptable', `Accept must list ${needed}; found "${found}".`);
 }
 
 /** Costs nothing where there is none. */
 export const traceOfHeaders = (headers: HeaderList): Trace | undefined =>
-  headers.hasTrace ? traceOf((name) => headers.get(name)) : undefined;
+  headers.traceparent === undefined && headers.baggage === undefined ? undefined : traceOf(headers);
 
 const mediaType = (value: string): string => (value.split(';', 1)[0] ?? '').trim().toLowerCase();

@@ -17,6 +17,12 @@ export interface Route {
   handle(exchange: Exchange, parameter: string): void | Promise<void>;
 }
 
+interface Match {
+  readonly path: string;
+  readonly route: Route | undefined;
+  readonly parameter: string;
+}
+
 export interface RouterDeps {
   readonly gate: Gate;
   readonly context: ExchangeContext;
@@ -28,17 +34,21 @@ export interface RouterDeps {
 export function createRouter(deps: RouterDeps): (request: RawRequest, response: RawResponse) => void {
   const { gate, context, failed } = deps;
   const exact = new Map<string, Route>();
-  const prefixed: (readonly [prefix: string, route: Route])[] = [];
+  const prefixed: { readonly prefix: string; readonly route: Route }[] = [];
   for (const route of deps.routes) {
     const colon = route.label.indexOf(':');
     if (colon === -1) exact.set(route.label, route);
-    else prefixed.push([route.label.slice(0, colon), route]);
+    else prefixed.push({ prefix: route.label.slice(0, colon), route });
   }
 
-  const find = (path: string): Route | undefined => {
-    for (const [prefix, route] of prefixed) if (path.startsWith(prefix)) return route;
-    return exact.get(path);
+  const find = (path: string): Match => {
+    for (const { prefix, route } of prefixed)
+      if (path.startsWith(prefix)) return { path, route, parameter: path.slice(prefix.length) };
+    return { path, route: exact.get(path), parameter: '' };
   };
+
+  // The same path comes again and again: of equal parameters the one before has its hash already.
+  let last = find('/');
 
   const refuse = (exchange: Exchange, thrown: unknown, shape: ErrorShape): void => {
     const error = asBridgeError(thrown);
@@ -48,7 +58,8 @@ export function createRouter(deps: RouterDeps): (request: RawRequest, response: 
 
   return (request, response) => {
     const exchange = new Exchange(context, request, response);
-    const route = find(request.path);
+    if (last.path !== request.path) last = find(request.path);
+    const { route, parameter } = last;
     const shape = route?.shape ?? 'http';
     try {
       exchange.allowOrigin(gate.check(request));
@@ -70,17 +81,12 @@ export function createRouter(deps: RouterDeps): (request: RawRequest, response: 
           },
         );
       }
-      const handled = route.handle(exchange, parameterOf(request.path, route));
+      const handled = route.handle(exchange, parameter);
       handled?.catch((error: unknown) => refuse(exchange, error, shape));
     } catch (error) {
       refuse(exchange, error, shape);
     }
   };
-}
-
-function parameterOf(path: string, { label }: Route): string {
-  const colon = label.indexOf(':');
-  return colon === -1 ? '' : path.slice(colon);
 }
 
 /** A parameter as its name; what is not valid percent-encoding cannot name anything. */

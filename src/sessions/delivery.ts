@@ -29,6 +29,9 @@ export interface DeliveryOptions {
 
 type Text = Chunk | readonly Chunk[];
 
+/** The answers of every delivery that has collected none. */
+const NONE: Text[] = [];
+
 export class Delivery {
   readonly reply: Reply;
   readonly lane: string;
@@ -40,7 +43,7 @@ export class Delivery {
   /** The first turn of `lasts`. */
   #since = 0;
   #expected: number;
-  #answers: Text[] = [];
+  #answers: Text[] = NONE;
   #extraHeaders: HeaderPairs = NO_HEADERS;
 
   constructor(reply: Reply, { expected, batch, streams, lane = '', events, request }: DeliveryOptions) {
@@ -84,6 +87,7 @@ export class Delivery {
     } else if (!this.#batch) {
       this.reply.send(200, this.#withExtra(JSON_HEADERS), text);
     } else {
+      if (this.#answers === NONE) this.#answers = [];
       this.#answers.push(text);
       if (this.#expected === 0) this.#sendArray();
     }

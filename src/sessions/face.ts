@@ -9,10 +9,9 @@ import { sendError } from '../http/send-error.ts';
 import type { Message } from '../protocol/message.ts';
 import { isBatch, type Malformed, readBatch } from '../protocol/read-message.ts';
 import { type Trace, traced } from '../protocol/trace.ts';
-import { isModernVersion } from '../protocol/versions.ts';
 import type { Tasks } from '../tasks.ts';
 import type { LegacyFace } from './legacy-face.ts';
-import type { McpCall } from './mcp-call.ts';
+import { isModernCall, type McpCall } from './mcp-call.ts';
 import type { ModernFace } from './modern-face.ts';
 
 export interface FaceDeps {
@@ -76,8 +75,6 @@ export class Face {
     return undefined;
   }
 }
-
-const isModernCall = ({ version }: McpCall): boolean => version !== undefined && isModernVersion(version);
 
 const follow = (each: Message | Malformed, trace: Trace): Message | Malformed =>
   each.kind === 'malformed' ? each : traced(each, trace);

@@ -3,6 +3,7 @@
  */
 import type { Principal } from '../http/principal.ts';
 import type { Trace } from '../protocol/trace.ts';
+import { isModernVersion } from '../protocol/versions.ts';
 
 export interface McpCall {
   readonly verb: 'POST' | 'GET' | 'DELETE';
@@ -25,3 +26,7 @@ export interface McpCall {
   /** Whether the client takes SSE in answer to this request. */
   readonly streams: boolean;
 }
+
+/** Whether its headers are of 2026-07-28 or later; the body must say the same. */
+export const isModernCall = ({ version }: McpCall): boolean =>
+  version !== undefined && isModernVersion(version);

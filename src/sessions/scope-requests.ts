@@ -29,6 +29,10 @@ export function askScope(scope: Scope, request: ClientRequest): void {
     request.failed(new BridgeError('unknown_method', `"${method}" is no request of this revision.`));
     return;
   }
+  acquireFor(scope, request);
+}
+
+function acquireFor(scope: Scope, request: ClientRequest): void {
   const child = scope.acquire();
   if (child instanceof Promise) {
     child.then(
@@ -50,12 +54,14 @@ function sendTo(child: Child, request: ClientRequest): void {
 export function takeStateless(message: Message, delivery: Delivery, scope: Scope, tools: ToolGate): void {
   if (message.kind !== 'request') return;
   const request = new ClientRequest(message, delivery, tools);
-  if (needsSession(message.method)) {
+  const { method } = message;
+  if (method === 'tools/call') {
+    if (tools.allows(message.target)) acquireFor(scope, request);
+    else request.failed(new BridgeError('tool_not_allowed', `Unknown tool: ${message.target}`));
+  } else if (needsSession(method)) {
     request.failed(
-      new BridgeError('invalid_request', `"${message.method}" needs a session: send "initialize" first.`),
+      new BridgeError('invalid_request', `"${method}" needs a session: send "initialize" first.`),
     );
-  } else if (message.method === 'tools/call' && !tools.allows(message.target)) {
-    request.failed(new BridgeError('tool_not_allowed', `Unknown tool: ${message.target}`));
   } else {
     askScope(scope, request);
   }

@@ -20,6 +20,7 @@ export class FairQueue<T> {
 
   /** Takes the next one, and lets its lane wait for all others. */
   shift(): T | undefined {
+    if (this.#size === 0) return undefined;
     for (const [lane, items] of this.#lanes) {
       this.#lanes.delete(lane);
       for (const item of items) {

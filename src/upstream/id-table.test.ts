@@ -26,7 +26,21 @@ test('it holds as many as it has places, and says so', () => {
   assert.throws(() => table.add(3), /more than 2 in flight/);
   table.delete(first);
   table.add(3);
-  assert.deepEqual([...table], [3, 2]);
+  assert.deepEqual([...table].sort(), [2, 3]);
+});
+
+test('what stays while thousands come and go, and while the table grows, keeps its id', () => {
+  const table = new IdTable<string>(1_000);
+  const kept = Array.from({ length: 300 }, (_, i) => ({ id: table.add(`kept ${i}`), text: `kept ${i}` }));
+  const seen = new Set(kept.map(({ id }) => id));
+  for (let round = 0; round < 5_000; round++) {
+    const id = table.add('passing');
+    assert.ok(!seen.has(id));
+    seen.add(id);
+    assert.ok(table.delete(id));
+  }
+  for (const { id, text } of kept) assert.equal(table.get(id), text);
+  assert.deepEqual([...table].sort(), kept.map(({ text }) => text).sort());
 });
 
 test('numbers that a server made up find nothing', () => {

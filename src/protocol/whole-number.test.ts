@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { wholeNumber } from './whole-number.ts';
+
+test('up to 15 digits are their number', () => {
+  for (const value of [0, 7, 10, 4_711, 2 ** 31, 2 ** 32 + 1, 999_999_999_999_999]) {
+    assert.equal(wholeNumber(String(value)), value);
+  }
+  assert.equal(wholeNumber('007'), 7);
+});
+
+test('anything else is none', () => {
+  for (const text of ['', ' 1', '1 ', '+1', '-1', '1.0', '1e3', '0x1', '"1"', '١', '1234567890123456']) {
+    assert.ok(Number.isNaN(wholeNumber(text)), text);
+  }
+});
