@@ -42,14 +42,23 @@ interface Asked {
   /** Bytes when it is large. */
   readonly body: string | Uint8Array;
   readonly principal: Principal;
-  readonly address: string;
+  /**
+   * Of the client. Asked for when somebody wants to know, because few calls start anything; and before there is
+   * something to wait for, because nobody has the address of a client who has gone.
+   */
+  readonly address: () => string;
   readonly trace: Trace | undefined;
   readonly reply: Reply;
   /** Whether another worker may serve it. */
   readonly mayForward: boolean;
 }
 
-type WireHead = Pick<Asked, 'address' | 'trace'> & { readonly principal: string };
+/** The head of a relayed call. */
+interface WireHead {
+  readonly principal: string;
+  readonly address: string;
+  readonly trace: Trace | undefined;
+}
 
 export function createBridgeRoute(deps: BridgeRouteDeps): Route {
   const { settings, cwd, gate, pool, relay, placement, tasks, log } = deps;
@@ -78,6 +87,7 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
       serveCall(readBridgeCall(body), asked);
       return;
     }
+    asked.address();
     tasks.readBridgeCall(body).then(
       (read) => attempt(reply, () => serveCall(read.call, { ...asked, body: read.body })),
       (error: unknown) => sendError(reply, asBridgeError(error), 'http'),
@@ -91,7 +101,7 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
     checkMethod(call);
     const owner = asked.mayForward ? placement.ofScope(server, principal.key) : undefined;
     if (owner !== undefined) {
-      const head = JSON.stringify({ principal: principal.wire, address, trace } satisfies WireHead);
+      const wire: WireHead = { principal: principal.wire, address: address(), trace };
       const lost = (served: boolean): void => {
         if (served)
           sendError(
@@ -101,21 +111,30 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
           );
         else attempt(reply, () => serveCall(call, { ...asked, mayForward: false }));
       };
-      relay.forward(owner, 'bridge', { head, body, reply, lost });
+      relay.forward(owner, 'bridge', { head: JSON.stringify(wire), body, reply, lost });
       return;
     }
     const serverPool = adhoc ? pool.adhoc(server) : pool.configured(server.name);
     const scope = serverPool.scope(serverPool.server.isolation === 'shared' ? '' : principal.key);
-    if (adhoc && scope.wouldStart) audit(call, principal.key, address, reply.requestId);
+    if (adhoc && scope.wouldStart) audit(call, principal.key, address(), reply.requestId);
     const message = trace === undefined ? call.message : traced(call.message, trace);
     new BridgeRequest({ message, tools, reply, lane: principal.key }).sendTo(scope.acquire());
   };
 
   // The owner applies the policy again: it trusts the asking worker for who asks, not for what may run.
   relay.register('bridge', (head, body, reply) => {
-    const wire = JSON.parse(head) as WireHead;
+    const { address, trace, ...wire } = JSON.parse(head) as WireHead;
     const principal = principalFromWire(wire.principal, principals);
-    attempt(reply, () => serve({ ...wire, principal, body: relayedBody(body), reply, mayForward: false }));
+    attempt(reply, () =>
+      serve({
+        body: relayedBody(body),
+        principal,
+        address: () => address,
+        trace,
+        reply,
+        mayForward: false,
+      }),
+    );
   });
 
   const { maxBodyBytes: maxBytes } = settings();
@@ -128,7 +147,8 @@ export function createBridgeRoute(deps: BridgeRouteDeps): Route {
     handle(exchange) {
       const { request } = exchange;
       const principal = gate.authenticate(request);
-      const address = gate.clientAddress(request);
+      const address = (): string => gate.clientAddress(request);
+      if (principal instanceof Promise) address();
       const trace = traceOfHeaders(request.headers);
       checkContentType(request.headers);
       return readAdmitted(exchange, principal, { maxBytes, shape: 'http' }, (known, body) => {
