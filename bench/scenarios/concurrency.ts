@@ -5,6 +5,7 @@ import { drivePipe } from '../baselines/direct-pipe.ts';
 import { echoCalls } from '../load/calls.ts';
 import { alternate, type Contender, contender, named } from '../measure.ts';
 import { atMost, pick, type Scenario } from '../scenario.ts';
+import { passThroughContender } from '../targets/bare.ts';
 import { startBridge } from '../targets/bridge.ts';
 
 const LEVELS = [1, 4, 16, 32, 64, 128, 256];
@@ -25,12 +26,15 @@ export const concurrency: Scenario = {
       const plan = { path: '/mcp/shared', asks, connections, check: { kind: 'rpc' } } as const;
       return named(`bridge, ${connections}`, contender(lab, bridge, plan));
     };
-    const figures = await alternate(lab, [pipe(1), pipe(32), ...LEVELS.map(level)]);
-    const addedUs = pick(figures, 'bridge, 1').p50Us - pick(figures, 'direct pipe, 1 in flight').p50Us;
+    const least = named('pass-through, 1', await passThroughContender(lab, 1));
+    const figures = await alternate(lab, [pipe(1), pipe(32), least, ...LEVELS.map(level)]);
+    const direct = pick(figures, 'direct pipe, 1 in flight').p50Us;
+    const addedUs = pick(figures, 'bridge, 1').p50Us - direct;
+    const leastUs = pick(figures, 'pass-through, 1').p50Us - direct;
     return {
       figures,
       verdicts: [atMost('latency added to the direct pipe at concurrency 1: p50', addedUs, 45, ' us')],
-      notes: [],
+      notes: [`A pass-through that checks nothing adds ${leastUs.toFixed(0)} us.`],
     };
   },
 };

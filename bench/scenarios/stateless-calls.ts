@@ -3,9 +3,9 @@
  */
 import { drivePipe } from '../baselines/direct-pipe.ts';
 import { echoCalls, modernCalls } from '../load/calls.ts';
-import { alternate, contender, named } from '../measure.ts';
+import { alternate, contender, type Figures, named } from '../measure.ts';
 import { atLeast, atMost, CONNECTIONS, pick, type Scenario } from '../scenario.ts';
-import { bareContender } from '../targets/bare.ts';
+import { bareContender, passThroughContender } from '../targets/bare.ts';
 import { startBridge } from '../targets/bridge.ts';
 
 const PATH = '/mcp/shared';
@@ -24,6 +24,7 @@ export const statelessCalls: Scenario = {
       },
       await bareContender(lab, 'uws'),
       await bareContender(lab, 'node'),
+      await passThroughContender(lab, CONNECTIONS),
       named('bridge, shared', contender(lab, bridge, { ...plan, asks: echoCalls() })),
       named('bridge, shared, 2026-07-28', contender(lab, bridge, { ...plan, asks: modernCalls() })),
     ]);
@@ -44,7 +45,20 @@ export const statelessCalls: Scenario = {
           'x',
         ),
       ],
-      notes: [],
+      notes: [passThroughNote(figures, ours)],
     };
   },
 };
+
+/** What no bridge on this runtime can be below: part of what is asked for may be. */
+function passThroughNote(figures: readonly Figures[], ours: Figures): string {
+  const least = pick(figures, 'pass-through');
+  const floor = pick(figures, 'bare uWebSockets.js');
+  const ofFloor = (one: Figures): string =>
+    `${(one.requestsPerSecond / floor.requestsPerSecond).toFixed(2)} of the requests/s and ` +
+    `${(one.cpuUsPerRequest / floor.cpuUsPerRequest).toFixed(2)}x the CPU of bare uWebSockets.js`;
+  return (
+    `A pass-through that checks nothing does ${ofFloor(least)}; ` +
+    `the bridge does ${(ours.requestsPerSecond / least.requestsPerSecond).toFixed(2)} of its requests/s.`
+  );
+}

@@ -1,5 +1,5 @@
 /**
- * The floors: bare HTTP servers that answer a constant.
+ * The floors: bare HTTP servers that answer a constant, and the least that a bridge can do.
  */
 import { join } from 'node:path';
 import type { Lab } from '../lab.ts';
@@ -20,18 +20,28 @@ export async function bareContender(lab: Lab, engine: 'uws' | 'node'): Promise<C
   return contender(lab, target, { path: '/', asks: echoCalls(), connections: CONNECTIONS, check });
 }
 
-async function startBare(ground: Ground, engine: 'uws' | 'node'): Promise<Target> {
+/** A child behind uWebSockets.js with nothing checked: what is between this and a bridge is the bridge's own doing. */
+export async function passThroughContender(lab: Lab, connections: number): Promise<Contender> {
+  const target = await start(lab, 'pass-through', 'pass-through.mjs', []);
+  return contender(lab, target, { path: '/', asks: echoCalls(), connections, check: { kind: 'rpc' } });
+}
+
+function startBare(ground: Ground, engine: 'uws' | 'node'): Promise<Target> {
+  const name = engine === 'uws' ? 'bare uWebSockets.js' : 'bare node:http';
+  return start(ground, name, `bare-${engine}.mjs`, [CONSTANT]);
+}
+
+async function start(ground: Ground, name: string, file: string, args: readonly string[]): Promise<Target> {
   const port = await freePort();
   const folder = ground.folder();
   const running = await launch({
-    name: `bare ${engine}`,
-    args: [join(import.meta.dirname, '..', 'baselines', `bare-${engine}.mjs`), String(port), CONSTANT],
+    name,
+    args: [join(import.meta.dirname, '..', 'baselines', file), String(port), ...args],
     cwd: folder,
     logFile: join(folder, 'log'),
     readyMs: READY_MS,
     isReady: () => accepts(port),
   });
   const headers = { ...MCP_HEADERS, Authorization: 'Bearer 0123456789abcdef0123456789abcdef' };
-  const name = engine === 'uws' ? 'bare uWebSockets.js' : 'bare node:http';
   return ground.keep({ ...running, name, port, headers });
 }
