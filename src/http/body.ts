@@ -4,6 +4,7 @@
  */
 import { Buffer, isUtf8 } from 'node:buffer';
 import { Expirable } from '../deadline.ts';
+import { serveAtEndOfTurn, type Task } from '../end-of-turn.ts';
 import { BridgeError } from '../errors.ts';
 import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
 import { asBuffer, decodeUtf8 } from '../protocol/utf8.ts';
@@ -39,7 +40,7 @@ export function readBody(
   if (contentLength !== undefined && wholeNumber(contentLength) > rules.maxBytes) reader.refuse();
 }
 
-class BodyReader extends Expirable implements BodySink {
+class BodyReader extends Expirable implements BodySink, Task {
   readonly #exchange: Exchange;
   readonly #rules: BodyRules;
   readonly #done: (body: string | Uint8Array) => void;
@@ -47,6 +48,7 @@ class BodyReader extends Expirable implements BodySink {
   #bytes = 0;
   #discarded = 0;
   #state: 'reading' | 'discarding' | 'over' = 'reading';
+  #text = '';
 
   constructor(exchange: Exchange, rules: BodyRules, done: (body: string | Uint8Array) => void) {
     super();
@@ -124,7 +126,14 @@ class BodyReader extends Expirable implements BodySink {
     // Most bodies come in one piece.
     const text = decodeUtf8(parts === undefined ? asBuffer(last) : Buffer.concat([...parts, last], size));
     if (text === undefined) this.#refuseEncoding();
-    else this.#done(text);
+    else {
+      this.#text = text;
+      serveAtEndOfTurn(this);
+    }
+  }
+
+  run(): void {
+    this.#done(this.#text);
   }
 
   #refuseEncoding(): void {

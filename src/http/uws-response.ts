@@ -95,8 +95,7 @@ export class UwsResponse implements RawResponse {
     this.#begun = true;
     this.#res = undefined;
     this.#listener = undefined;
-    answering = { res, head, body: isWithoutBody ? undefined : whole };
-    res.cork(answer);
+    send({ res, head, body: isWithoutBody ? undefined : whole });
   }
 
   /**
@@ -249,7 +248,7 @@ export class UwsResponse implements RawResponse {
   }
 }
 
-/** A whole answer, handed over within a cork. */
+/** A whole answer that goes out when the work of this moment is done, which may bring more of them. */
 interface Answer {
   readonly res: HttpResponse;
   readonly head: AnswerHead;
@@ -257,10 +256,28 @@ interface Answer {
   readonly body: Chunk | undefined;
 }
 
+const answers: Answer[] = [];
+
+/** Before anything else can happen to `res`: no event of the loop comes in between. */
+function send(answer: Answer): void {
+  if (answers.length === 0) queueMicrotask(sendAll);
+  answers.push(answer);
+}
+
+function sendAll(): void {
+  for (const answer of answers) {
+    sending = answer;
+    answer.res.cork(writeAnswer);
+  }
+  sending = undefined;
+  answers.length = 0;
+}
+
 // One function for all answers, which `cork` calls before it returns: V8 takes its time with new ones.
-let answering: Answer;
-function answer(): void {
-  const { res, head, body } = answering;
+let sending: Answer | undefined;
+function writeAnswer(): void {
+  if (sending === undefined) return;
+  const { res, head, body } = sending;
   writeHead(res, head);
   if (body !== undefined) {
     res.end(body, head.closing);

@@ -11,6 +11,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StdioServer } from '../config/settings.ts';
 import { pause } from '../deadline.ts';
+import { type Task, writeAtEndOfTurn } from '../end-of-turn.ts';
 import { BridgeError, messageOf } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Logger } from '../log.ts';
@@ -40,7 +41,7 @@ export function openStdio(server: StdioServer, listener: TransportListener, deps
   return new StdioTransport(server, listener, deps);
 }
 
-class StdioTransport implements Transport {
+class StdioTransport implements Transport, Task {
   readonly #server: StdioServer;
   readonly #listener: TransportListener;
   readonly #deps: StdioDeps;
@@ -78,7 +79,7 @@ class StdioTransport implements Transport {
 
   send(message: Chunk | readonly Chunk[]): void {
     if (this.#closed || this.#closing) return;
-    if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
+    if (this.#outgoing.length === 0) writeAtEndOfTurn(this);
     if (typeof message === 'string' || message instanceof Uint8Array) this.#enqueue(message);
     else for (const part of message) this.#enqueue(part);
     this.#enqueue('\n');
@@ -87,7 +88,7 @@ class StdioTransport implements Transport {
   close(): Promise<void> {
     if (!this.#closed && !this.#closing) {
       this.#closing = true;
-      this.#flush();
+      this.run();
       void this.#end();
     }
     return this.#gone;
@@ -134,7 +135,7 @@ class StdioTransport implements Transport {
   }
 
   /** One write for everything that was sent in this turn of the event loop. */
-  #flush(): void {
+  run(): void {
     const parts = this.#outgoing;
     if (parts.length === 0) return;
     this.#outgoing = [];
