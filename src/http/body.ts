@@ -2,13 +2,14 @@
  * Reading a request's body: counted while it streams, refused above the limit, checked to be UTF-8. A body that is
  * cut in the middle is never delivered.
  */
-import { Buffer, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 import { Expirable } from '../deadline.ts';
 import { serveAtEndOfTurn, type Task } from '../end-of-turn.ts';
 import { BridgeError } from '../errors.ts';
 import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
 import { asBuffer, decodeUtf8 } from '../protocol/utf8.ts';
 import { wholeNumber } from '../protocol/whole-number.ts';
+import { CollectedBytes } from './collected-bytes.ts';
 import type { BodySink, Exchange } from './exchange.ts';
 import { type ErrorShape, errorAnswer, sendError } from './send-error.ts';
 
@@ -34,33 +35,39 @@ export function readBody(
   rules: BodyRules,
   done: (body: string | Uint8Array) => void,
 ): void {
-  const reader = new BodyReader(exchange, rules, done);
-  exchange.receive(reader);
   const { contentLength } = exchange.request.headers;
-  if (contentLength !== undefined && wholeNumber(contentLength) > rules.maxBytes) reader.refuse();
+  const expected = contentLength === undefined ? 0 : wholeNumber(contentLength);
+  const reader = new BodyReader(exchange, rules, expected, done);
+  exchange.receive(reader);
+  if (expected > rules.maxBytes) reader.refuse();
 }
 
 class BodyReader extends Expirable implements BodySink, Task {
   readonly #exchange: Exchange;
   readonly #rules: BodyRules;
   readonly #done: (body: string | Uint8Array) => void;
-  #parts: Buffer[] | undefined;
-  #bytes = 0;
+  readonly #expected: number;
+  #collected: CollectedBytes | undefined;
   #discarded = 0;
   #state: 'reading' | 'discarding' | 'over' = 'reading';
   #text = '';
 
-  constructor(exchange: Exchange, rules: BodyRules, done: (body: string | Uint8Array) => void) {
+  constructor(
+    exchange: Exchange,
+    rules: BodyRules,
+    expected: number,
+    done: (body: string | Uint8Array) => void,
+  ) {
     super();
     this.#exchange = exchange;
     this.#rules = rules;
+    this.#expected = expected;
     this.#done = done;
   }
 
   take(bytes: Uint8Array, last: boolean): void {
     if (this.#state === 'reading') {
-      this.#bytes += bytes.byteLength;
-      if (this.#bytes > this.#rules.maxBytes) this.refuse();
+      if ((this.#collected?.size ?? 0) + bytes.byteLength > this.#rules.maxBytes) this.refuse();
       else if (last) this.#deliver(bytes);
       else this.#keep(bytes);
     } else if (this.#state === 'discarding') {
@@ -100,31 +107,25 @@ class BodyReader extends Expirable implements BodySink, Task {
 
   #keep(bytes: Uint8Array): void {
     if (bytes.byteLength === 0) return;
-    if (this.#parts === undefined) {
-      this.#parts = [];
+    if (this.#collected === undefined) {
+      this.#collected = new CollectedBytes(this.#expected);
       this.#setDeadline(BODY_TIMEOUT_MS);
     }
-    this.#parts.push(Buffer.from(bytes));
+    this.#collected.add(bytes);
   }
 
   #deliver(last: Uint8Array): void {
-    const size = this.#bytes;
-    const parts = this.#parts;
+    // Most bodies come in one piece.
+    if (this.#collected !== undefined || last.byteLength > LARGE_MESSAGE_BYTES) this.#keep(last);
+    const body = this.#collected?.whole() ?? last;
+    this.#collected = undefined;
     this.#over();
-    if (size > LARGE_MESSAGE_BYTES) {
-      const whole = new Uint8Array(size);
-      let offset = 0;
-      for (const part of parts ?? []) {
-        whole.set(part, offset);
-        offset += part.byteLength;
-      }
-      whole.set(last, offset);
-      if (isUtf8(whole)) this.#done(whole);
+    if (body.byteLength > LARGE_MESSAGE_BYTES) {
+      if (isUtf8(body)) this.#done(body);
       else this.#refuseEncoding();
       return;
     }
-    // Most bodies come in one piece.
-    const text = decodeUtf8(parts === undefined ? asBuffer(last) : Buffer.concat([...parts, last], size));
+    const text = decodeUtf8(asBuffer(body));
     if (text === undefined) this.#refuseEncoding();
     else {
       this.#text = text;
@@ -150,7 +151,8 @@ class BodyReader extends Expirable implements BodySink, Task {
 
   #over(): void {
     this.#state = 'over';
-    this.#parts = undefined;
+    this.#collected?.discard();
+    this.#collected = undefined;
     this.#exchange.context.deadlines.cancel(this);
   }
 }
