@@ -70,11 +70,8 @@ export async function runWorker(
     const baseEnvironment = childEnvironment(environment);
     const pool = new Pool({ settings, fleet, metrics, log, tasks, deadlines, baseEnvironment });
     observePool(pool, metrics);
-    const relay = new Relay({
-      runtimeDir,
-      id: fleet.id,
-      forwarded: (direction) => metrics.forwarded.child(direction).add(),
-    });
+    const forwarded = { in: metrics.forwarded.child('in'), out: metrics.forwarded.child('out') };
+    const relay = new Relay({ runtimeDir, id: fleet.id, forwarded: (way) => forwarded[way].add() });
     const store = new SessionStore({
       fleet,
       principals: createPrincipalSessions({

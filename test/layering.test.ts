@@ -10,7 +10,7 @@ import { test } from 'node:test';
 /** Lowest first; a part may import those before it in its own branch and in `common`, never one beside it. */
 const BRANCHES: Record<string, readonly (readonly string[])[]> = {
   common: [
-    ['errors', 'deadline', 'end-of-turn', 'line-writer'],
+    ['errors', 'deadline', 'end-of-turn', 'id-table', 'line-writer'],
     ['stream-writer', 'follow-file', 'config'],
     ['log'],
     ['ipc', 'metrics'],

@@ -31,6 +31,26 @@ export type Dispatch = (call: McpCall, body: string | Uint8Array, reply: Reply) 
 /** The head of a relayed call: a McpCall with its principal as text. */
 type WireCall = Omit<McpCall, 'principal'> & { readonly principal: string };
 
+interface Headed {
+  readonly head: string;
+  readonly call: McpCall;
+}
+
+const CALL_KEYS = Object.keys({
+  verb: true,
+  server: true,
+  principal: true,
+  sessionId: true,
+  version: true,
+  mcpMethod: true,
+  mcpName: true,
+  mcpParams: true,
+  trace: true,
+  lastEventId: true,
+  isOneStream: true,
+  streams: true,
+} satisfies Record<keyof McpCall, true>) as (keyof McpCall)[];
+
 export function createDispatch(deps: DispatchDeps): Dispatch {
   const { pool, face, modern, relay, placement } = deps;
   const principals = new Map<string, Principal>();
@@ -41,9 +61,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       face.serve(call, body, reply);
       return;
     }
-    const head = JSON.stringify({ ...call, principal: call.principal.wire } satisfies WireCall);
     relay.forward(owner, 'mcp', {
-      head,
+      head: headOf(call),
       body,
       reply,
       lost: (served) => lost(call, body, reply, served),
@@ -84,14 +103,27 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     reply.end();
   };
 
-  relay.register('mcp', (head, body, reply) => {
-    const call = JSON.parse(head) as WireCall;
-    face.serve(
-      { ...call, principal: principalFromWire(call.principal, principals) },
-      relayedBody(body),
-      reply,
-    );
-  });
+  // The same client asks again and again: the last head is neither written nor parsed anew.
+  let sent: Headed | undefined;
+  const headOf = (call: McpCall): string => {
+    const before = sent?.call;
+    if (sent === undefined || !CALL_KEYS.every((key) => before?.[key] === call[key])) {
+      const wire: WireCall = { ...call, principal: call.principal.wire };
+      sent = { head: JSON.stringify(wire), call };
+    }
+    return sent.head;
+  };
+
+  let received: Headed | undefined;
+  const callIn = (head: string): McpCall => {
+    if (received?.head !== head) {
+      const { principal, ...call } = JSON.parse(head) as WireCall;
+      received = { head, call: { ...call, principal: principalFromWire(principal, principals) } };
+    }
+    return received.call;
+  };
+
+  relay.register('mcp', (head, body, reply) => face.serve(callIn(head), relayedBody(body), reply));
 
   return dispatch;
 }

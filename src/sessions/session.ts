@@ -35,7 +35,7 @@ export interface StreamWish {
 
 export abstract class Session {
   readonly facts: SessionFacts;
-  /** In flight, in their order. No Map: see upstream/id-table.ts. */
+  /** In flight, in their order. No Map: see id-table.ts. */
   readonly #requests: ClientRequest[] = [];
   /** Those that this session's answers turn into, and its GET stream. */
   readonly streams: EventStreams;

@@ -22,19 +22,19 @@ export interface ForwardedCall {
 export const WHOLE_BYTES = 65_536;
 
 export class AskedStream {
-  readonly #number: number;
+  /** Given when it is added to those of the connection, before it starts. */
+  number = 0;
   readonly #link: Link;
   readonly #call: ForwardedCall;
-  readonly #done: () => void;
+  readonly #over: (stream: AskedStream) => void;
   #sender: WindowedSender | undefined;
   /** A large answer that is no stream: sent on when it is complete, with its length. */
   #collected: { status: number; headers: HeaderPairs; parts: Uint8Array[] } | undefined;
 
-  constructor(number: number, link: Link, call: ForwardedCall, done: () => void) {
-    this.#number = number;
+  constructor(link: Link, call: ForwardedCall, over: (stream: AskedStream) => void) {
     this.#link = link;
     this.#call = call;
-    this.#done = done;
+    this.#over = over;
   }
 
   start(): void {
@@ -44,15 +44,15 @@ export class AskedStream {
       return;
     }
     reply.onAbort(() => {
-      this.#link.send(frame(FRAME.abort, this.#number));
+      this.#link.send(frame(FRAME.abort, this.number));
       this.#done();
     });
     const whole = byteLength(body) <= WHOLE_BYTES;
-    this.#link.send(callFrame(this.#number, reply.requestId, head, whole ? body : undefined));
+    this.#link.send(callFrame(this.number, reply.requestId, head, whole ? body : undefined));
     if (whole) return;
     this.#sender = new WindowedSender(
-      (part) => this.#link.send(frame(FRAME.more, this.#number, part)),
-      () => this.#link.send(frame(FRAME.end, this.#number)),
+      (part) => this.#link.send(frame(FRAME.more, this.number, part)),
+      () => this.#link.send(frame(FRAME.end, this.number)),
     );
     this.#sender.write(body);
     this.#sender.end();
@@ -76,7 +76,7 @@ export class AskedStream {
       case FRAME.data:
         if (this.#collected === undefined) reply.write(payload);
         else this.#collected.parts.push(payload);
-        this.#link.send(frame(FRAME.credit, this.#number, u32(payload.length)));
+        this.#link.send(frame(FRAME.credit, this.number, u32(payload.length)));
         return;
       case FRAME.end:
         this.#done();
@@ -89,6 +89,10 @@ export class AskedStream {
       case FRAME.credit:
         this.#sender?.credit(payload.readUInt32BE(0));
     }
+  }
+
+  #done(): void {
+    this.#over(this);
   }
 
   /** The owner is gone, or gave the call up. */

@@ -23,19 +23,26 @@ const HEADER_BYTES = 9;
 export function frame(type: FrameType, stream: number, ...payload: readonly Chunk[]): Buffer {
   let length = 0;
   for (const part of payload) length += byteLength(part);
+  const bytes = begun(type, stream, length);
+  let at = HEADER_BYTES;
+  for (const part of payload) at = append(bytes, part, at);
+  return bytes;
+}
+
+/** With room for a payload of `length` bytes. */
+function begun(type: FrameType, stream: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
   bytes.writeUInt32BE(length, 0);
   bytes[4] = type;
   bytes.writeUInt32BE(stream, 5);
-  let at = HEADER_BYTES;
-  for (const part of payload) {
-    if (typeof part === 'string') at += bytes.write(part, at);
-    else {
-      bytes.set(part, at);
-      at += part.byteLength;
-    }
-  }
   return bytes;
+}
+
+/** Where the next one goes. */
+function append(bytes: Buffer, part: Chunk, at: number): number {
+  if (typeof part === 'string') return at + bytes.write(part, at);
+  bytes.set(part, at);
+  return at + part.byteLength;
 }
 
 export const byteLength = (chunk: Chunk): number =>
@@ -49,12 +56,17 @@ export function u32(value: number): Buffer {
 
 /** `body` undefined: it follows in MORE frames. */
 export function callFrame(stream: number, requestId: string, head: string, body: Chunk | undefined): Buffer {
-  const id = Buffer.from(requestId);
-  const lengths = Buffer.allocUnsafe(3);
-  lengths[0] = body === undefined ? 0 : 1;
-  lengths.writeUInt16BE(id.length, 1);
-  const headBytes = Buffer.from(head);
-  return frame(FRAME.call, stream, lengths, id, u32(headBytes.length), headBytes, body ?? '');
+  const [idBytes, headBytes] = [Buffer.byteLength(requestId), Buffer.byteLength(head)];
+  const length = 3 + idBytes + 4 + headBytes + (body === undefined ? 0 : byteLength(body));
+  const bytes = begun(FRAME.call, stream, length);
+  let at = HEADER_BYTES;
+  at = bytes.writeUInt8(body === undefined ? 0 : 1, at);
+  at = bytes.writeUInt16BE(idBytes, at);
+  at = append(bytes, requestId, at);
+  at = bytes.writeUInt32BE(headBytes, at);
+  at = append(bytes, head, at);
+  if (body !== undefined) append(bytes, body, at);
+  return bytes;
 }
 
 export function readCall(payload: Buffer): { requestId: string; head: string; body: Buffer | undefined } {
@@ -74,7 +86,7 @@ export function answerFrame(
   headers: HeaderPairs,
   rest: readonly Chunk[],
 ): Buffer {
-  const text = JSON.stringify(headers);
+  const text = textOf(headers);
   const lengths = Buffer.allocUnsafe(4);
   lengths.writeUInt16BE(status, 0);
   lengths.writeUInt16BE(Buffer.byteLength(text), 2);
@@ -85,9 +97,23 @@ export function readHead(payload: Buffer): { status: number; headers: HeaderPair
   const end = 4 + payload.readUInt16BE(2);
   return {
     status: payload.readUInt16BE(0),
-    headers: JSON.parse(payload.toString('utf8', 4, end)) as HeaderPairs,
+    headers: headersIn(payload.toString('utf8', 4, end)),
     rest: payload.subarray(end),
   };
+}
+
+/** Nearly all answers have the headers of the one before. */
+let written: { readonly headers: HeaderPairs; readonly text: string } = { headers: [], text: '[]' };
+let read = written;
+
+function textOf(headers: HeaderPairs): string {
+  if (headers !== written.headers) written = { headers, text: JSON.stringify(headers) };
+  return written.text;
+}
+
+function headersIn(text: string): HeaderPairs {
+  if (text !== read.text) read = { headers: JSON.parse(text) as HeaderPairs, text };
+  return read.headers;
 }
 
 /** Cuts a byte stream into frames. Payloads are slices of memory that nobody writes again. */
@@ -105,17 +131,19 @@ export class FrameReader {
     this.#parts.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes < this.#needed) return;
-    let rest = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts, this.#bytes);
+    const bytes = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts, this.#bytes);
+    let start = 0;
     for (;;) {
       this.#needed = HEADER_BYTES;
-      if (rest.length < HEADER_BYTES) break;
-      const end = HEADER_BYTES + rest.readUInt32BE(0);
-      this.#needed = end;
-      if (rest.length < end) break;
-      this.#onFrame(rest[4] as number, rest.readUInt32BE(5), rest.subarray(HEADER_BYTES, end));
-      rest = rest.subarray(end);
+      if (bytes.length - start < HEADER_BYTES) break;
+      this.#needed += bytes.readUInt32BE(start);
+      const end = start + this.#needed;
+      if (bytes.length < end) break;
+      const payload = bytes.subarray(start + HEADER_BYTES, end);
+      this.#onFrame(bytes[start + 4] as number, bytes.readUInt32BE(start + 5), payload);
+      start = end;
     }
-    this.#parts = rest.length === 0 ? [] : [rest];
-    this.#bytes = rest.length;
+    this.#bytes = bytes.length - start;
+    this.#parts = this.#bytes === 0 ? [] : [bytes.subarray(start)];
   }
 }

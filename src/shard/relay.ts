@@ -8,10 +8,16 @@
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { IdTable } from '../id-table.ts';
 import { AskedStream, type ForwardedCall } from './asked-stream.ts';
 import { FRAME } from './frames.ts';
 import { Link } from './link.ts';
 import { OwnedStream, type ServeRelayed } from './owned-stream.ts';
+
+/** Numbers of streams are 32 bits long on the wire. */
+const LAST_STREAM = 0xffff_ffff;
+/** More than clients can have open. */
+const MAX_STREAMS = 1_000_000;
 
 export interface RelayDeps {
   readonly runtimeDir: string;
@@ -74,20 +80,20 @@ export class Relay {
   }
 
   #welcome(socket: Socket): void {
-    const streams = new Map<number, OwnedStream>();
+    const streams = new IdTable<OwnedStream>(MAX_STREAMS);
     const link = new Link(
       socket,
       (type, stream, payload) => {
         if (type === FRAME.call) {
           this.#deps.forwarded('in');
           const owned = new OwnedStream(stream, link, this.#serve, () => streams.delete(stream));
-          streams.set(stream, owned);
+          streams.put(stream, owned);
         }
         streams.get(stream)?.take(type, payload);
       },
       () => {
         this.#guests.delete(link);
-        for (const stream of streams.values()) stream.abort();
+        for (const stream of [...streams]) stream.abort();
       },
     );
     this.#guests.add(link);
@@ -99,8 +105,7 @@ export const socketPath = (runtimeDir: string, id: string): string => join(runti
 /** The asking end of a connection. */
 class Peer {
   readonly #link: Link;
-  readonly #streams = new Map<number, AskedStream>();
-  #nextStream = 1;
+  readonly #streams = new IdTable<AskedStream>(MAX_STREAMS, LAST_STREAM);
 
   constructor(socket: Socket, closed: () => void) {
     this.#link = new Link(
@@ -108,16 +113,14 @@ class Peer {
       (type, stream, payload) => this.#streams.get(stream)?.take(type, payload),
       () => {
         closed();
-        for (const stream of this.#streams.values()) stream.lost();
+        for (const stream of [...this.#streams]) stream.lost();
       },
     );
   }
 
   ask(call: ForwardedCall): void {
-    const number = this.#nextStream;
-    this.#nextStream = (this.#nextStream + 1) >>> 0 || 1;
-    const stream = new AskedStream(number, this.#link, call, () => this.#streams.delete(number));
-    this.#streams.set(number, stream);
+    const stream = new AskedStream(this.#link, call, (over) => this.#streams.delete(over.number));
+    stream.number = this.#streams.add(stream);
     stream.start();
   }
 

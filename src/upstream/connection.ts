@@ -8,11 +8,11 @@
 import { type Deadlines, Expirable, now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
+import { IdTable } from '../id-table.ts';
 import type { Logger } from '../log.ts';
 import { type Message, rewrite } from '../protocol/message.ts';
 import { wholeNumber } from '../protocol/whole-number.ts';
 import { FairQueue } from './fair-queue.ts';
-import { IdTable } from './id-table.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
 /** Who sent a request. Exactly one of `answered` and `failed` is called, once, and never after `cancel`. */

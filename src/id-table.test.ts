@@ -52,3 +52,31 @@ test('numbers that a server made up find nothing', () => {
   }
   assert.equal(table.get(id), 'x');
 });
+
+test('ids of another table find their items, however they fall together', () => {
+  const theirs = new IdTable<string>(1_000);
+  const ours = new IdTable<string>(1_000);
+  const open: number[] = [];
+  for (let i = 0; i < 3_000; i++) {
+    const id = theirs.add(`${i}`);
+    ours.put(id, `${i}`);
+    open.push(id);
+    // Some stay for long.
+    if (i % 7 === 0 || open.length < 200) continue;
+    const [done] = open.splice((i * 31) % open.length, 1);
+    assert.ok(theirs.delete(done as number) && ours.delete(done as number));
+  }
+  assert.equal(ours.size, open.length);
+  for (const id of open) assert.equal(ours.get(id), theirs.get(id));
+});
+
+test('behind the last id they begin again, and pass over those that are taken', () => {
+  const table = new IdTable<string>(10, 5);
+  const kept = table.add('kept');
+  for (let i = 0; i < 20; i++) {
+    const id = table.add('passing');
+    assert.ok(id >= 1 && id <= 5 && id !== kept);
+    table.delete(id);
+  }
+  assert.equal(table.get(kept), 'kept');
+});

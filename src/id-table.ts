@@ -9,15 +9,20 @@ const FIRST_PLACES = 64;
 
 export class IdTable<T> {
   readonly #capacity: number;
+  readonly #lastId: number;
   /** As many as a power of two, at least half of them empty. */
   #items: (T | undefined)[] = emptyPlaces(FIRST_PLACES);
   #ids: number[] = new Array<number>(FIRST_PLACES).fill(0);
   #size = 0;
   #last = 0;
 
-  /** Holds at most `capacity` at once. Ids stay exact for 2^53 additions, and cheap to write for 2^31. */
-  constructor(capacity: number) {
+  /**
+   * Holds at most `capacity` at once. Ids stay exact for 2^53 additions, and cheap to write for 2^31; behind `lastId` they
+   * begin again.
+   */
+  constructor(capacity: number, lastId = Number.MAX_SAFE_INTEGER) {
     this.#capacity = capacity;
+    this.#lastId = lastId;
   }
 
   get size(): number {
@@ -35,11 +40,18 @@ export class IdTable<T> {
     const mask = this.#items.length - 1;
     let id = this.#last + 1;
     while (this.#items[id & mask] !== undefined) id++;
+    if (id > this.#lastId) id = this.#first(mask);
     this.#last = id;
-    this.#items[id & mask] = item;
-    this.#ids[id & mask] = id;
-    this.#size++;
+    this.#set(id, item);
     return id;
+  }
+
+  /** Under an id of somebody else's table, in place of what was under it. Throws RangeError when it is full. */
+  put(id: number, item: T): void {
+    this.delete(id);
+    if (this.isFull) throw new RangeError(`more than ${this.#capacity} in flight`);
+    while (this.#items[id & (this.#items.length - 1)] !== undefined) this.#grow();
+    this.#set(id, item);
   }
 
   /** Any number in, also one that a server made up. */
@@ -59,6 +71,19 @@ export class IdTable<T> {
 
   *[Symbol.iterator](): IterableIterator<T> {
     for (const item of this.#items) if (item !== undefined) yield item;
+  }
+
+  #set(id: number, item: T): void {
+    const place = id & (this.#items.length - 1);
+    this.#items[place] = item;
+    this.#ids[place] = id;
+    this.#size++;
+  }
+
+  #first(mask: number): number {
+    let id = 1;
+    while (this.#items[id & mask] !== undefined) id++;
+    return id;
   }
 
   /** Two ids that differ in their last bits differ in one bit more as well: nobody loses his place to another. */
