@@ -359,6 +359,21 @@ for (const [whose, token] of [
   });
 }
 
+test('SIGTERM to `npm start` reaches the bridge, which drains', LIMIT, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'bridge-npm-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  // Without the build, which other tests read meanwhile.
+  const npm = runProgram(t, 'npm', ['start', '--ignore-scripts', '--no-update-notifier'], {
+    env: { PORT: `${await freePort()}`, WORKERS: '1', RUNTIME_DIR: join(dir, 'run') },
+  });
+  await npm.printed(/^curl .+$/m);
+  const primary = Number.parseInt(readFileSync(join(dir, 'run', 'bridge.pid'), 'utf8'), 10);
+  npm.child.kill('SIGTERM');
+  assert.equal(await npm.ended, 0);
+  assert.ok(!isAlive(primary));
+  assert.match(npm.stdout(), /"msg":"stopped"/);
+});
+
 test(
   'a generated token stands in no log: it is in a file that the curl reads, or on the terminal',
   LIMIT,
