@@ -66,6 +66,24 @@ forEachEngine('bad bodies and clients that leave', async (t, engine) => {
     assertHttpError(answer, tooLarge);
   });
 
+  await t.test(
+    'a length of more digits than a number holds exactly is refused, or what it says',
+    async (t) => {
+      for (const [digits, status] of [
+        [`${PING.length}`.padStart(16, '0'), 200],
+        [`${MAX_BODY_BYTES}`.padStart(16, '0'), 200],
+        ['9999999999999999', 413],
+      ] as const) {
+        const client = await RawClient.open(t, bridge.port);
+        await client.send(headOf(bridge, [`Content-Length: ${digits}`]));
+        if (status === 200) await client.send(Number(digits) === PING.length ? PING : pingOf(Number(digits)));
+        // uWebSockets.js reads such a length in a way of its own.
+        assert.equal((await client.answer()).status, engine === 'uws' ? 400 : status, digits);
+      }
+      await assertServes(bridge, 'own');
+    },
+  );
+
   await t.test('a chunked body is refused where it passes the limit', async (t) => {
     const client = await RawClient.open(t, bridge.port);
     await client.send(headOf(bridge, ['Transfer-Encoding: chunked']));

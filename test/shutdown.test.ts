@@ -361,13 +361,18 @@ for (const [whose, token] of [
 
 test('SIGTERM to `npm start` reaches the bridge, which drains', LIMIT, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'bridge-npm-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  let primary = 0;
+  t.after(() => {
+    // Whom npm has left behind holds its output open.
+    if (primary > 0 && isAlive(primary)) process.kill(primary, 'SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
   // Without the build, which other tests read meanwhile.
   const npm = runProgram(t, 'npm', ['start', '--ignore-scripts', '--no-update-notifier'], {
     env: { PORT: `${await freePort()}`, WORKERS: '1', RUNTIME_DIR: join(dir, 'run') },
   });
   await npm.printed(/^curl .+$/m);
-  const primary = Number.parseInt(readFileSync(join(dir, 'run', 'bridge.pid'), 'utf8'), 10);
+  primary = Number.parseInt(readFileSync(join(dir, 'run', 'bridge.pid'), 'utf8'), 10);
   npm.child.kill('SIGTERM');
   assert.equal(await npm.ended, 0);
   assert.ok(!isAlive(primary));

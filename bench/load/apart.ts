@@ -35,7 +35,7 @@ export class Apart {
   static async start(lab: Lab): Promise<Apart> {
     // A session of its own, because the kernel may share out the cores by sessions first.
     const child = fork(ENTRY, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true });
-    await once(child, 'message');
+    await Promise.race([once(child, 'message'), goneBefore(child)]);
     const { pid = 0 } = child;
     setPriority(pid, NICENESS);
     const ofSession = `/proc/${pid}/autogroup`;
@@ -72,4 +72,10 @@ export class Apart {
       ended.abort();
     }
   }
+}
+
+/** Rejects when it ends. */
+async function goneBefore(child: ChildProcess): Promise<never> {
+  await once(child, 'exit');
+  throw new Error('The process of the load beside the measured one ended before it was ready.');
 }

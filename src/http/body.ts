@@ -8,7 +8,7 @@ import { serveAtEndOfTurn, type Task } from '../end-of-turn.ts';
 import { BridgeError } from '../errors.ts';
 import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
 import { asBuffer, decodeUtf8 } from '../protocol/utf8.ts';
-import { wholeNumber } from '../protocol/whole-number.ts';
+import { numberIn } from '../protocol/whole-number.ts';
 import { CollectedBytes } from './collected-bytes.ts';
 import type { BodySink, Exchange } from './exchange.ts';
 import { type ErrorShape, errorAnswer, sendError } from './send-error.ts';
@@ -36,7 +36,7 @@ export function readBody(
   done: (body: string | Uint8Array) => void,
 ): void {
   const { contentLength } = exchange.request.headers;
-  const expected = contentLength === undefined ? 0 : wholeNumber(contentLength);
+  const expected = contentLength === undefined ? 0 : numberIn(contentLength);
   const reader = new BodyReader(exchange, rules, expected, done);
   exchange.receive(reader);
   if (expected > rules.maxBytes) reader.refuse();

@@ -19,3 +19,9 @@ export function wholeNumber(text: string): number {
   }
   return value;
 }
+
+/** The same for whatever reads as a number: a server may write 7 as 7.0, a client a length with zeros before it. */
+export function numberIn(text: string): number {
+  const whole = wholeNumber(text);
+  return Number.isNaN(whole) ? Number(text) : whole;
+}

@@ -11,7 +11,7 @@ import type { Chunk } from '../http/engine.ts';
 import { IdTable } from '../id-table.ts';
 import type { Logger } from '../log.ts';
 import { type Message, rewrite } from '../protocol/message.ts';
-import { wholeNumber } from '../protocol/whole-number.ts';
+import { numberIn } from '../protocol/whole-number.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
@@ -72,12 +72,6 @@ class Pending extends Expirable {
   override expire(): void {
     this.#timedOut(this);
   }
-}
-
-/** As a server wrote it: some write 7 as 7.0. */
-function ourId(json = ''): number {
-  const whole = wholeNumber(json);
-  return Number.isNaN(whole) ? Number(json) : whole;
 }
 
 const laneOf = ({ asker }: Pending): string => asker.lane ?? '';
@@ -216,7 +210,7 @@ export class Connection implements TransportListener {
   }
 
   #answer(message: Message): void {
-    const pending = this.#pending.get(ourId(message.id));
+    const pending = this.#pending.get(numberIn(message.id ?? ''));
     if (pending === undefined || pending.state === 'waiting') {
       this.#deps.log.warn(
         { server: this.#deps.server, id: message.id },
@@ -229,7 +223,7 @@ export class Connection implements TransportListener {
   }
 
   #progress(message: Message): void {
-    const pending = this.#pending.get(ourId(message.token));
+    const pending = this.#pending.get(numberIn(message.token ?? ''));
     if (pending?.state !== 'sent' || pending.message.token === undefined) return;
     this.#deps.deadlines.set(pending, this.#deps.timeoutMs);
     pending.asker.progressed(message);
