@@ -45,6 +45,7 @@ function insert(text: string, { start, end }: Span, members: string): string {
   return `${text.slice(0, start + 1)}${members}${isEmpty ? '' : ','}${text.slice(start + 1)}`;
 }
 
-const inner = (members: Members): string => JSON.stringify(members).slice(1, -1);
+/** As JSON text without braces, to be put among others. */
+export const inner = (members: Members): string => JSON.stringify(members).slice(1, -1);
 
 const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(',');

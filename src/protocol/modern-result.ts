@@ -7,6 +7,7 @@
 import type { Chunk } from '../http/engine.ts';
 import { memberSpans } from './json-text.ts';
 import { type Message, payloadOf } from './message.ts';
+import { inner } from './message-edit.ts';
 import { SERVER_INFO_KEY } from './modern-keys.ts';
 import { textOf } from './utf8.ts';
 import { MODERN_VERSIONS } from './versions.ts';
@@ -68,11 +69,11 @@ function members(method: string, serverInfo: unknown) {
 const texts = new WeakMap<object, Map<boolean, string>>();
 
 function membersText(method: string, serverInfo: unknown): string {
-  const make = (): string => JSON.stringify(members(method, serverInfo)).slice(1, -1);
-  if (typeof serverInfo !== 'object' || serverInfo === null) return make();
+  if (typeof serverInfo !== 'object' || serverInfo === null) return inner(members(method, serverInfo));
   const isCacheable = CACHEABLE.has(method);
-  const known = texts.get(serverInfo) ?? new Map<boolean, string>();
-  const text = known.get(isCacheable) ?? make();
-  texts.set(serverInfo, known.set(isCacheable, text));
+  const known = texts.get(serverInfo)?.get(isCacheable);
+  if (known !== undefined) return known;
+  const text = inner(members(method, serverInfo));
+  texts.set(serverInfo, new Map(texts.get(serverInfo)).set(isCacheable, text));
   return text;
 }

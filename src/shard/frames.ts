@@ -86,7 +86,7 @@ export function answerFrame(
   headers: HeaderPairs,
   rest: readonly Chunk[],
 ): Buffer {
-  const text = textOf(headers);
+  const text = textOfHeaders(headers);
   const lengths = Buffer.allocUnsafe(4);
   lengths.writeUInt16BE(status, 0);
   lengths.writeUInt16BE(Buffer.byteLength(text), 2);
@@ -106,7 +106,7 @@ export function readHead(payload: Buffer): { status: number; headers: HeaderPair
 let written: { readonly headers: HeaderPairs; readonly text: string } = { headers: [], text: '[]' };
 let read = written;
 
-function textOf(headers: HeaderPairs): string {
+function textOfHeaders(headers: HeaderPairs): string {
   if (headers !== written.headers) written = { headers, text: JSON.stringify(headers) };
   return written.text;
 }
