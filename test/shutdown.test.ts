@@ -141,14 +141,23 @@ test('a slow call is answered during the drain', LIMIT, async (t) => {
   const bridge = await startBridge(t, { config });
   const session = await initialize(bridge, 'own');
   const slow = callRaw(bridge, session, 'slow', { ms: 1_000 });
-  // The server answers in turn: what is answered after the call shows that the call is there.
-  await callTool(bridge, 'own', 'echo', { text: 'after' }, { session });
+  await until('the call to be at the server', async () => {
+    const { structuredContent } = await callTool(bridge, 'own', 'whoami', {}, { session });
+    return structuredContent.slow === 1;
+  });
   process.kill(bridge.pid, 'SIGTERM');
   const answer = await slow;
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.body.result.content[0].text, 'slept 1000');
   assert.equal(await bridge.ended, 0);
 });
+
+/** Another call may come by a shorter way, so only the server can tell. */
+const untilWaiting = (bridge: Bridge, session: string, calls: number): Promise<true> =>
+  until('the calls to be at the server', async () => {
+    const { structuredContent } = await callTool(bridge, 'own', 'cancelled', {}, { session });
+    return structuredContent.waiting.length === calls;
+  });
 
 const callRaw = (bridge: Bridge, session: string, name: string, args: object): Promise<Answer> =>
   call(bridge, 'own', 'tools/call', { name, arguments: args }, { session });
@@ -165,10 +174,7 @@ forEachEngine('what does not finish by the deadline is told so, at whichever wor
   const calls = workers.map((worker, id) =>
     callThrough(bridge, worker, 'own', { session, message: { id, method: 'tools/call', params: endless } }),
   );
-  await until('both calls to be at the server', async () => {
-    const { structuredContent } = await callTool(bridge, 'own', 'cancelled', {}, { session });
-    return structuredContent.waiting.length === 2;
-  });
+  await untilWaiting(bridge, session, 2);
   process.kill(bridge.pid, 'SIGTERM');
   const answers = await Promise.all(calls);
   // The session goes with its child; a client begins a new one after this.
@@ -187,7 +193,7 @@ test('a second signal stops at once, calls in flight or not', LIMIT, async (t) =
   const session = await initialize(bridge, 'own');
   const all = [...processes, ...bridge.processes()];
   const endless = callRaw(bridge, session, 'cancelable', { tag: 'endless' }).catch((error: Error) => error);
-  await callTool(bridge, 'own', 'echo', { text: 'after' }, { session });
+  await untilWaiting(bridge, session, 1);
   process.kill(bridge.pid, 'SIGTERM');
   await bridge.printed(/stopping: workers finish what is in flight/);
   await sleep(SAME_SIGNAL_MS + 100);
