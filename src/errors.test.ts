@@ -9,7 +9,6 @@ const TABLE: Record<ErrorCode, readonly [status: number, rpc: number, retryable:
   invalid_params: [400, -32602, false],
   rejected_params: [200, -32602, false],
   header_mismatch: [400, -32020, false],
-  missing_capability: [400, -32021, false],
   unsupported_version: [400, -32022, false],
   unauthorized: [401, -32603, false],
   host_not_allowed: [403, -32603, false],

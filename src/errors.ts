@@ -34,7 +34,6 @@ export const ERRORS = {
   /** As `invalid_params`, for clients of 2026-07-28, which get every error of a method's own with 200. */
   rejected_params: kind(200, RPC.invalidParams),
   header_mismatch: kind(400, RPC.headerMismatch),
-  missing_capability: kind(400, RPC.missingCapability),
   unsupported_version: kind(400, RPC.unsupportedVersion),
   unauthorized: kind(401, RPC.internal),
   host_not_allowed: kind(403, RPC.internal),

@@ -140,6 +140,16 @@ forEachEngine('POST /bridge', async (t, engine) => {
     }
   });
 
+  await t.test('in the metrics all that is not configured is one server', async () => {
+    const samples = await metricsOf(bridge);
+    const requests = [...samples.keys()].filter((key) =>
+      key.startsWith('mcp_bridge_upstream_requests_total'),
+    );
+    assert.ok(sumOf(samples, 'mcp_bridge_upstream_requests_total', 'server="adhoc"') >= 3);
+    const servers = new Set(requests.map((key) => /server="([^"]*)"/.exec(key)?.[1]));
+    assert.deepEqual([...servers].sort(), ['adhoc', 'flagged', 'named']);
+  });
+
   await t.test('a URL outside of bridge.urls is refused by its origin', async () => {
     for (const url of [
       'http://127.0.0.1:8/mcp',

@@ -1,13 +1,11 @@
 /**
  * Counts answered requests: a few lookups by values that are there already, and two increments.
  */
-
+import { httpMethodLabel } from '../metrics/labels.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { CounterChild, HistogramChild } from '../metrics/tally.ts';
 
 export type RecordRequest = (route: string, method: string, status: number, seconds: number) => void;
-
-const METHODS = new Set(['GET', 'POST', 'DELETE', 'OPTIONS', 'HEAD', 'PUT', 'PATCH']);
 
 export function createRequestRecorder(metrics: Metrics): RecordRequest {
   const routes = new Map<string, RouteRecorder>();
@@ -37,8 +35,7 @@ class RouteRecorder {
   record(method: string, status: number, seconds: number): void {
     this.#duration.observe(seconds);
     if (this.#last?.method !== method || this.#last.status !== status) {
-      const label = METHODS.has(method) ? method : 'other';
-      const counter = this.#metrics.httpRequests.child(this.#route, label, status);
+      const counter = this.#metrics.httpRequests.child(this.#route, httpMethodLabel(method), status);
       this.#last = { method, status, counter };
     }
     this.#last.counter.add();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as sdk from '@modelcontextprotocol/sdk/types.js';
-import { httpMethodLabel, methodLabel, serverLabel } from './labels.ts';
+import { httpMethodLabel, methodLabel } from './labels.ts';
 
 /** Every method that the official SDK has a schema for (legacy revisions and tasks). */
 function methodsOfTheSdk(): string[] {
@@ -26,9 +26,4 @@ test('what a client invents is "other"', () => {
     assert.equal(httpMethodLabel(method), 'other');
   }
   assert.equal(httpMethodLabel('POST'), 'POST');
-});
-
-test('all ad-hoc servers are one', () => {
-  assert.equal(serverLabel('adhoc:uvx mcp-server-fetch'), 'adhoc');
-  assert.equal(serverLabel('fetch'), 'fetch');
 });

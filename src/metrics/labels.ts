@@ -60,6 +60,3 @@ export const methodLabel = (method: string): string => (MCP_METHODS.has(method) 
 
 /** The label `method` of HTTP metrics. */
 export const httpMethodLabel = (method: string): string => (HTTP_METHODS.has(method) ? method : 'other');
-
-/** The label `server`: the name in the configuration; everything that /bridge starts beyond it is one `adhoc`. */
-export const serverLabel = (name: string): string => (name.startsWith('adhoc:') ? 'adhoc' : name);

@@ -55,10 +55,6 @@ export class Scope implements ChildOwner {
     });
   }
 
-  get listenerCount(): number {
-    return this.#listeners.size;
-  }
-
   /** Has no child, and none on its way. */
   get isEmpty(): boolean {
     return this.#children.size === 0 && this.#starting === undefined;

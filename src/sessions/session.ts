@@ -77,10 +77,6 @@ export abstract class Session {
     this.outlet.open(reply, plain);
   }
 
-  get hasStream(): boolean {
-    return this.outlet.isOpen;
-  }
-
   get inFlight(): number {
     return this.#requests.length;
   }

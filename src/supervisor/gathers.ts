@@ -25,10 +25,9 @@ interface Question {
   readonly finish: () => void;
 }
 
-export function createGathers(
-  ask: (id: string, seq: number, topic: Topic) => void,
-  deadlineMs = 1_000,
-): Gathers {
+const DEADLINE_MS = 1_000;
+
+export function createGathers(ask: (id: string, seq: number, topic: Topic) => void): Gathers {
   const questions = new Map<number, Question>();
   let lastSeq = 0;
 
@@ -51,7 +50,7 @@ export function createGathers(
             ),
           );
         };
-        const timer = setTimeout(finish, deadlineMs);
+        const timer = setTimeout(finish, DEADLINE_MS);
         questions.set(seq, { topic, waiting: new Set(workers.map(({ id }) => id)), answers, finish });
         for (const { id } of workers) ask(id, seq, topic);
       });

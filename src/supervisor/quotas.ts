@@ -12,7 +12,6 @@ export interface Quotas {
   release(worker: string, kind: QuotaKind, count: number): void;
   /** The worker is gone, and all that it held is free again. */
   forget(worker: string): void;
-  used(kind: QuotaKind): number;
 }
 
 export function createQuotas(limits: QuotaLimits): Quotas {
@@ -40,6 +39,5 @@ export function createQuotas(limits: QuotaLimits): Quotas {
         change(worker, kind, -(held[kind].get(worker) ?? 0));
       }
     },
-    used: (kind) => used[kind],
   };
 }
