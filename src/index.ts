@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   const loaded = read(command.options);
   if ('faults' in loaded) return refuse(loaded.faults);
   const { settings, notes, generatedToken } = loaded;
-  if (command.kind === 'check') return say(describe(settings, notes));
+  if (command.kind === 'check') return say(describe(loaded));
   if (command.kind === 'reload') {
     const { sendReload } = await import('./supervisor/send-reload.ts');
     return say(`${sendReload(settings)}\n`);

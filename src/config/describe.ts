@@ -1,4 +1,5 @@
 /** What would run, for `npm run check` and the curious: no token, no value of a variable or header is in it. */
+import type { Loaded } from './load.ts';
 import { mask, maskArguments, maskUrl } from './mask.ts';
 import type { NamedToken, ServerDefinition, Settings, ToolFilter } from './settings.ts';
 
@@ -41,7 +42,8 @@ function describeToken({ name, servers, tools, bridge }: NamedToken): string {
   return `  token ${name}: ${mask}, ${scope}${filter === '' ? '' : `, tools ${filter}`}`;
 }
 
-function describeAccess({ accessTokens, tokens, jwt }: Settings): string[] {
+function describeAccess({ accessTokens, tokens, jwt }: Settings, isGenerated: boolean): string[] {
+  if (isGenerated) return ['  ACCESS_TOKEN is not set: every start makes a token and shows it'];
   return [
     ...(accessTokens.length === 0 ? [] : [`  ACCESS_TOKEN: ${accessTokens.map(() => mask).join(', ')}`]),
     ...tokens.map(describeToken),
@@ -54,20 +56,25 @@ function describeOrigins({ allowedOrigins, loopbackOrigins }: Settings): string 
 }
 
 /** Several lines, without a line end after the last. */
-export function describe(settings: Settings, notes: readonly string[]): string {
+export function describe({ settings, notes, generatedToken }: Loaded): string {
   const { bridge, servers, rateLimitMax, allowedHosts, trustProxy } = settings;
   const address = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
   const rate = rateLimitMax === 0 ? 'off' : `${rateLimitMax} per ${seconds(settings.rateLimitWindowMs)}`;
+  const each = settings.maxSessionsPerPrincipal;
   return [
     `MCP Bridge, ${settings.nodeEnv}: http://${address}:${settings.port}`,
     `  workers ${settings.workers}, engine ${settings.httpEngine}, log level ${settings.logLevel}${settings.logDir ? ` also to ${settings.logDir}` : ''}`,
     `  hosts ${allowedHosts === undefined ? 'any' : listed(allowedHosts)}; origins ${describeOrigins(settings)}`,
-    `  at most ${settings.maxSessions} sessions, ${settings.maxChildren} children, ${settings.maxBodyBytes} bytes of body; rate limit ${rate}`,
+    `  at most ${settings.maxSessions} sessions${each === 0 ? '' : ` (${each} of one principal)`}, ${settings.maxChildren} children, ${settings.maxBodyBytes} bytes of body; rate limit ${rate}`,
     `  idle sessions live ${seconds(settings.sessionTtlMs)}, idle clients ${seconds(settings.clientCacheTtlMs)}; drain ${seconds(settings.drainTimeoutMs)}`,
+    ...(settings.workerMaxMemoryMb === 0
+      ? []
+      : [`  a worker above ${settings.workerMaxMemoryMb} MiB is replaced`]),
+    ...(settings.runtimeDir === undefined ? [] : [`  runtime files in ${settings.runtimeDir}`]),
     `  trusted proxies: ${typeof trustProxy === 'boolean' ? (trustProxy ? 'every peer' : 'none') : listed(trustProxy)}`,
     `  set: ${listed(secretsSet(settings))}`,
     'Access',
-    ...describeAccess(settings),
+    ...describeAccess(settings, generatedToken !== undefined),
     `Servers of ${settings.serversFile ?? 'MCP_SERVERS or the command line'}`,
     ...servers.flatMap(describeServer),
     'POST /bridge beyond these',

@@ -502,6 +502,23 @@ test('a reload keeps the generated token', (t) => {
   assert.deepEqual(again.settings.accessTokens, [generatedToken]);
 });
 
+test('the description says what is set, and that a token is made where none is', (t) => {
+  const environment = { MAX_SESSIONS_PER_PRINCIPAL: '9', WORKER_MAX_MEMORY_MB: '512', RUNTIME_DIR: '/run/b' };
+  const text = describe(good(t, { files: one, environment }));
+  for (const line of [
+    /^ {2}ACCESS_TOKEN is not set: every start makes a token and shows it$/m,
+    /10000 sessions \(9 of one principal\), /,
+    /^ {2}a worker above 512 MiB is replaced$/m,
+    /^ {2}runtime files in \/run\/b$/m,
+  ]) {
+    assert.match(text, line);
+  }
+  assert.match(
+    describe(good(t, { files: one, environment: { ACCESS_TOKEN: 'abc' } })),
+    /^ {2}ACCESS_TOKEN: \*{4}$/m,
+  );
+});
+
 test('the description and the faults show no secret', (t) => {
   const secret = 'hunter2';
   const environment = {
@@ -516,8 +533,7 @@ test('the description and the faults show no secret', (t) => {
   b: { url: "https://u:${secret}@example.com/\${URL_KEY}?key=${secret}", headers: { Authorization: "Bearer \${T}" } }
 auth: { tokens: [{ name: ci, token: "\${T}" }] }
 `);
-  const { settings, notes } = good(t, { files, environment });
-  const text = describe(settings, notes);
+  const text = describe(good(t, { files, environment }));
   assert.doesNotMatch(text, /hunter2/);
   for (const part of [
     'x --api-key **** TOKEN=**** ${T} plain',
