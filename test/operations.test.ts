@@ -263,7 +263,9 @@ forEachEngine('operations', async (t, engine) => {
       const others = lines.filter((line) => !line.startsWith('{"'));
       assert.equal(bridge.lines().length, lines.length - others.length);
       assert.deepEqual(
-        others.filter((line) => !/^(MCP Bridge on | {2}workers | {2}servers |Try it:|curl )/.test(line)),
+        others.filter(
+          (line) => !/^(MCP Bridge on | {2}workers | {2}servers | {2}token |Try it:|curl )/.test(line),
+        ),
         [],
       );
       for (const line of bridge.lines())

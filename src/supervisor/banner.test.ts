@@ -40,6 +40,11 @@ test('a configured token is never printed; the shell fills it in', () => {
   const rotating = show({ servers: servers('a'), accessTokens: ['s3cret', 'older'] });
   assert.match(rotating, /"Authorization: Bearer \$\{ACCESS_TOKEN%%,\*\}"/);
   assert.doesNotMatch(rotating, /s3cret|older/);
+  assert.match(rotating, /^ {2}token {4}ACCESS_TOKEN, as you set it \(export it/m);
+  assert.match(
+    show({ servers: servers('a') }),
+    /^ {2}token {4}as auth .* \(export one as TOKEN .*"Authorization: Bearer \$TOKEN"/ms,
+  );
 });
 
 test('the name of a server cannot leave its quotes', () => {

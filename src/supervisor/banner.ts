@@ -12,7 +12,7 @@ export interface BannerInput {
   readonly tokenFile?: string | undefined;
 }
 
-/** Ends with a new line. The curl works as printed (a configured token must be in the shell's environment). */
+/** Ends with a new line. The curl works as printed (a configured token must be in the shell's environment: the token line says so). */
 export function banner(input: BannerInput): string {
   const { settings, port, workers } = input;
   const url = urlOf(settings.host, port);
@@ -22,7 +22,7 @@ export function banner(input: BannerInput): string {
     `MCP Bridge on ${url}`,
     `  workers  ${workers.length} of ${settings.workers} (pid ${pids}) on ${engines}`,
     `  servers  ${settings.servers.map(({ name }) => name).join(', ') || 'none'}`,
-    ...tokenLine(input),
+    tokenLine(input),
   ];
   return `\n${lines.join('\n')}\n\nTry it:\n\n${curl(input, url)}\n\n`;
 }
@@ -36,10 +36,15 @@ export function urlOf(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function tokenLine({ generatedToken, tokenFile }: BannerInput): readonly string[] {
-  if (generatedToken === undefined) return [];
-  const shown = tokenFile === undefined ? generatedToken : `in ${tokenFile}`;
-  return [`  token    ${shown} (made for this run; set ACCESS_TOKEN to choose one)`];
+/** A token from a file or another terminal is not in the shell in which the call is pasted. */
+function tokenLine({ settings, generatedToken, tokenFile }: BannerInput): string {
+  if (generatedToken !== undefined) {
+    const shown = tokenFile === undefined ? generatedToken : `in ${tokenFile}`;
+    return `  token    ${shown} (made for this run; set ACCESS_TOKEN to choose one)`;
+  }
+  return settings.accessTokens.length > 0
+    ? '  token    ACCESS_TOKEN, as you set it (export it where you paste the call)'
+    : '  token    as auth of the servers file says (export one as TOKEN where you paste the call)';
 }
 
 function curl(input: BannerInput, url: string): string {
