@@ -22,7 +22,7 @@ export interface ChildOwner {
   closed(reason: BridgeError, child: Child): void;
 }
 
-/** Of a child that serves no one in particular. */
+/** Of a child that serves no one in particular, or not yet. */
 export const NOBODY: ChildOwner = { received: () => undefined, closed: () => undefined };
 
 /** The answer to `initialize` or `server/discover`, as far as the bridge looks at it. */
@@ -33,10 +33,30 @@ export interface ServerFacts {
   readonly instructions?: string;
 }
 
-export interface ChildDeps extends StdioDeps, Pick<ConnectionDeps, 'deadlines' | 'finished' | 'queued'> {
+/** Who hears what becomes of a child, its owner aside. */
+interface ChildEvents extends Pick<ConnectionDeps, 'finished' | 'queued'> {
   /** Once, after the owner was told. */
   readonly ended: (child: Child, reason: BridgeError) => void;
 }
+
+/** What all children of a worker find. */
+export type ChildSurroundings = StdioDeps & Pick<ConnectionDeps, 'deadlines'>;
+
+export type ChildDeps = ChildSurroundings & ChildEvents;
+
+/** The places for children that the whole bridge has. */
+export interface ChildPlaces {
+  /** Takes one; false when there is none. */
+  readonly acquireChild: () => Promise<boolean>;
+  readonly releaseChild: () => void;
+}
+
+/** Of a child that leaves no trace in the metrics. */
+export const UNCOUNTED: ChildEvents = {
+  finished: () => undefined,
+  queued: () => undefined,
+  ended: () => undefined,
+};
 
 /** A server that does not answer a ping at once need not be waited for. */
 const SETTLE_MS = 1_000;

@@ -7,13 +7,7 @@
 import type { ServerDefinition } from '../config/settings.ts';
 import { within } from '../deadline.ts';
 import { messageOf } from '../errors.ts';
-import { Child, type ChildDeps, NOBODY } from './child.ts';
-
-export interface ProbeDeps extends Omit<ChildDeps, 'finished' | 'queued' | 'ended'> {
-  /** Counts a child against the limit of the whole bridge; false when it is reached. */
-  readonly acquireChild: () => Promise<boolean>;
-  readonly releaseChild: () => void;
-}
+import { Child, type ChildPlaces, type ChildSurroundings, NOBODY, UNCOUNTED } from './child.ts';
 
 export interface Probe {
   /** Undefined: it could not be tried. Never rejects. */
@@ -25,8 +19,7 @@ export interface Probe {
 /** Its start included. A modern server that is slower is found out when it refuses `initialize`. */
 const PATIENCE_MS = 3_000;
 
-export function probe(server: ServerDefinition, deps: ProbeDeps): Probe {
-  const uncounted = { finished: () => undefined, queued: () => undefined, ended: () => undefined };
+export function probe(server: ServerDefinition, deps: ChildSurroundings & ChildPlaces): Probe {
   let child: Child | undefined;
   let gone: Promise<void> = Promise.resolve();
   let isClosed = false;
@@ -46,7 +39,7 @@ export function probe(server: ServerDefinition, deps: ProbeDeps): Probe {
       deps.releaseChild();
       return undefined;
     }
-    child = new Child(server, NOBODY, { ...deps, ...uncounted });
+    child = new Child(server, NOBODY, { ...deps, ...UNCOUNTED });
     const late = (): Error => new Error(`no answer within ${PATIENCE_MS} ms`);
     try {
       await within(child.discover(), PATIENCE_MS, late);

@@ -6,14 +6,17 @@ import type { ServerDefinition } from '../config/settings.ts';
 import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
-import { Child, type ChildDeps, type ChildOwner, type ChildState } from './child.ts';
+import {
+  Child,
+  type ChildOwner,
+  type ChildPlaces,
+  type ChildState,
+  type ChildSurroundings,
+} from './child.ts';
 import type { Recorder } from './recorder.ts';
 
-export interface StartsDeps extends Omit<ChildDeps, 'finished' | 'queued' | 'ended'> {
+export interface StartsDeps extends ChildSurroundings, ChildPlaces {
   readonly recorder: Recorder;
-  /** Counts a child against the limit of the whole bridge; false when it is reached. */
-  readonly acquireChild: () => Promise<boolean>;
-  readonly releaseChild: () => void;
 }
 
 export interface ServerStatus {

@@ -4,21 +4,17 @@
  */
 import type { ServerDefinition } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
-import { Child, type ChildDeps, NOBODY } from './child.ts';
-
-export interface TrialDeps extends Omit<ChildDeps, 'finished' | 'queued' | 'ended'> {
-  /** Counts a child against the limit of the whole bridge; false when it is reached. */
-  readonly acquireChild: () => Promise<boolean>;
-  readonly releaseChild: () => void;
-}
+import { Child, type ChildPlaces, type ChildSurroundings, NOBODY, UNCOUNTED } from './child.ts';
 
 /** Starts and initialises a child, and ends it. Resolves with the reason why it cannot be had; never rejects. */
-export async function tryServer(server: ServerDefinition, deps: TrialDeps): Promise<string | undefined> {
+export async function tryServer(
+  server: ServerDefinition,
+  deps: ChildSurroundings & ChildPlaces,
+): Promise<string | undefined> {
   if (!(await deps.acquireChild())) {
     return `Server "${server.name}" needs one more child for its trial than MAX_CHILDREN allows the whole bridge.`;
   }
-  const uncounted = { finished: () => undefined, queued: () => undefined, ended: () => undefined };
-  const child = new Child(server, NOBODY, { ...deps, ...uncounted });
+  const child = new Child(server, NOBODY, { ...deps, ...UNCOUNTED });
   try {
     await child.initialize({});
     return undefined;
