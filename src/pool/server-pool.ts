@@ -5,7 +5,7 @@
  */
 import type { ServerDefinition } from '../config/settings.ts';
 import { now } from '../deadline.ts';
-import { BridgeError } from '../errors.ts';
+import { asBridgeError, BridgeError } from '../errors.ts';
 import { namesModern } from '../protocol/modern-envelope.ts';
 import { type Child, type ChildOwner, NOBODY } from './child.ts';
 import { Eras } from './eras.ts';
@@ -257,7 +257,7 @@ export class ServerPool {
       await child.discover();
     } catch (error) {
       this.#eras.forget();
-      this.notStarted(child, error as BridgeError);
+      this.notStarted(child, asBridgeError(error));
       throw error;
     }
     this.started(child);
@@ -269,18 +269,20 @@ export class ServerPool {
     const child = await this.lease(owner);
     try {
       await child.initialize(capabilities);
-    } catch (error) {
-      if (error instanceof BridgeError && namesModern(error.details.rpc)) {
+    } catch (thrown) {
+      const error = asBridgeError(thrown);
+      const { rpc } = error.details;
+      if (namesModern(rpc)) {
         child.owner = NOBODY;
         this.refusedLegacy(child);
         return this.#startDiscovered(owner);
       }
-      if (Object.keys(capabilities).length > 0 && (error as BridgeError).details?.rpc !== undefined) {
+      if (rpc !== undefined && Object.keys(capabilities).length > 0) {
         // What a client declares must not keep others from the server.
         this.refused(child);
-        throw new BridgeError('rejected_params', (error as BridgeError).message);
+        throw new BridgeError('rejected_params', error.message);
       }
-      this.notStarted(child, error as BridgeError);
+      this.notStarted(child, error);
       throw error;
     }
     this.started(child);

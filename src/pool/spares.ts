@@ -1,5 +1,5 @@
 /** Started children that serve nobody yet, so that the next one who needs a child has it at once. */
-import type { BridgeError } from '../errors.ts';
+import { asBridgeError, type BridgeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type Child, type ChildOwner, NOBODY } from './child.ts';
 
@@ -62,7 +62,7 @@ export class Spares {
     try {
       await child.ask('ping', undefined);
     } catch (error) {
-      this.#deps.failed(child, error as BridgeError);
+      this.#deps.failed(child, asBridgeError(error));
       throw error;
     }
     this.#deps.answered();

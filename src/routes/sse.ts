@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Settings } from '../config/settings.ts';
-import { BridgeError } from '../errors.ts';
+import { asBridgeError, BridgeError } from '../errors.ts';
 import { joinChunks } from '../http/chunks.ts';
 import type { Chunk, HeaderPairs } from '../http/engine.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -65,7 +65,7 @@ export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
     try {
       post(JSON.parse(head) as Posted, relayedBody(body), reply);
     } catch (error) {
-      sendError(reply, error as BridgeError, 'http');
+      sendError(reply, asBridgeError(error), 'http');
     }
   });
 

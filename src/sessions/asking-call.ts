@@ -12,7 +12,7 @@
  * MCP 2026-07-28, "Multi Round-Trip Requests"; 2025-11-25, "URL Elicitation Required Error".
  */
 import { Expirable } from '../deadline.ts';
-import { asBridgeError, BridgeError } from '../errors.ts';
+import { asBridgeError, type BridgeError } from '../errors.ts';
 import type { Child, ChildOwner } from '../pool/child.ts';
 import { type Message, parsePayload, rewrite } from '../protocol/message.ts';
 import { capabilityFor, severityOf } from '../protocol/methods.ts';
@@ -299,8 +299,3 @@ export class AskingCall extends Expirable implements Asker, ChildOwner {
 
 const canShowUrls = ({ elicitation }: Readonly<Record<string, unknown>>): boolean =>
   typeof elicitation === 'object' && elicitation !== null && 'url' in elicitation;
-
-export const invalidState = (): BridgeError =>
-  new BridgeError('rejected_params', 'Invalid or expired requestState', {
-    data: { reason: 'invalid_request_state' },
-  });

@@ -2,7 +2,7 @@
  * One request of a client on its way to a child and back: gives the answer the client's own id, and progress its
  * own token.
  */
-import { BridgeError } from '../errors.ts';
+import { asBridgeError, BridgeError } from '../errors.ts';
 import { type Message, parsePayload, rewrite } from '../protocol/message.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import type { Asker, Connection } from '../upstream/connection.ts';
@@ -43,7 +43,7 @@ export class ClientRequest implements Asker {
       this.#upstreamId = connection.request(this.message, this);
       this.#connection = connection;
     } catch (error) {
-      this.failed(error as BridgeError);
+      this.failed(asBridgeError(error));
     }
   }
 

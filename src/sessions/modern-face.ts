@@ -4,7 +4,7 @@
  */
 import { asBridgeError, BridgeError } from '../errors.ts';
 import { NO_HEADERS, type Reply } from '../http/reply.ts';
-import type { Child } from '../pool/child.ts';
+import { type Child, NOBODY } from '../pool/child.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { ServerPool } from '../pool/server-pool.ts';
@@ -16,7 +16,6 @@ import { checkModernRequest, type ModernRequest } from '../protocol/modern-reque
 import { discoverResult } from '../protocol/modern-result.ts';
 import { checkParamHeaders } from '../protocol/param-headers.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
-import { invalidState } from './asking-call.ts';
 import { CarriedRequest } from './carried-request.ts';
 import { Delivery } from './delivery.ts';
 import { Listen } from './listen.ts';
@@ -24,7 +23,14 @@ import type { McpCall } from './mcp-call.ts';
 import { ModernClientRequest } from './modern-answer.ts';
 import { ParkedCalls, type ParkedCallsDeps } from './parked-calls.ts';
 import { Places } from './places.ts';
-import { type CallState, type CarriedState, callDigest, isCarried, statesIn } from './request-state.ts';
+import {
+  type CallState,
+  type CarriedState,
+  callDigest,
+  invalidState,
+  isCarried,
+  statesIn,
+} from './request-state.ts';
 import type { ToolGates } from './tool-gates.ts';
 import type { ToolFacts, ToolTables } from './tool-table.ts';
 
@@ -196,7 +202,7 @@ export class ModernFace {
   async #carryAlone(asked: Asked): Promise<void> {
     const { call, pool, delivery } = asked;
     const key = JSON.stringify([call.principal.key, 'logs']);
-    const child = await pool.borrowModern(key, NOBODY_YET);
+    const child = await pool.borrowModern(key, NOBODY);
     child.owner = {
       received: (message) => {
         if (message.method === 'notifications/message') delivery.event(message.text);
@@ -314,6 +320,3 @@ async function discover(message: Message, scope: Scope, delivery: Delivery): Pro
 function usefulOf(capabilities: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(USEFUL.flatMap((key) => (key in capabilities ? [[key, capabilities[key]]] : [])));
 }
-
-/** Between its start and its call a borrowed child has nobody to talk to. */
-const NOBODY_YET = { received: () => undefined, closed: () => undefined };

@@ -5,7 +5,7 @@
  * MCP lifecycle, "Initialization", "Version Negotiation".
  */
 import { asBridgeError, BridgeError } from '../errors.ts';
-import type { Child, ChildOwner, ServerFacts } from '../pool/child.ts';
+import { type Child, NOBODY, type ServerFacts } from '../pool/child.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { ServerPool } from '../pool/server-pool.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
@@ -163,9 +163,10 @@ async function openOwn(
 ): Promise<void> {
   if (pool.isModernOnly) return openOwnTranslated(opening, client, pool, deps);
   const { message, delivery, principal, tools } = opening;
-  const child = await pool.lease(BEFORE_THE_SESSION);
-  const answer = await forward(message, child).catch((error: BridgeError) => {
-    pool.notStarted(child, error);
+  // Until a session exists; the end of its child is told by the request itself.
+  const child = await pool.lease(NOBODY);
+  const answer = await forward(message, child).catch((error: unknown) => {
+    pool.notStarted(child, asBridgeError(error));
     throw error;
   });
   if (refusesLegacy(answer)) {
@@ -237,9 +238,3 @@ function clientFacts(message: Message): ClientFacts {
   }
   return { protocolVersion, capabilities: capabilities as Record<string, unknown>, clientInfo };
 }
-
-/** Until a session exists the server has nobody to talk to; the end of its child is told by the request itself. */
-const BEFORE_THE_SESSION: ChildOwner = {
-  received: () => undefined,
-  closed: () => undefined,
-};

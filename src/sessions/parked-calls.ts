@@ -8,11 +8,11 @@ import { BridgeError } from '../errors.ts';
 import type { Child } from '../pool/child.ts';
 import type { Message } from '../protocol/message.ts';
 import type { ModernRequest } from '../protocol/modern-request.ts';
-import { AskingCall, invalidState } from './asking-call.ts';
+import { AskingCall } from './asking-call.ts';
 import type { Delivery } from './delivery.ts';
 import type { McpCall } from './mcp-call.ts';
 import { Places } from './places.ts';
-import { type CallState, callDigest, type RequestStates } from './request-state.ts';
+import { type CallState, callDigest, invalidState, type RequestStates } from './request-state.ts';
 
 export interface ParkedCallsDeps {
   readonly states: RequestStates;

@@ -2,7 +2,7 @@
  * A session that shares its child with others. The bridge stands between: it initialised the child without client
  * capabilities, keeps log levels and counts subscriptions per session, and passes on only what concerns this one.
  */
-import type { BridgeError } from '../errors.ts';
+import { asBridgeError } from '../errors.ts';
 import type { Scope, ScopeListener } from '../pool/scope.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
 import { severityOf } from '../protocol/methods.ts';
@@ -68,7 +68,7 @@ export class PooledSession extends Session implements ScopeListener {
     this.#minSeverity = severity;
     this.#scope.wantLogs(String(level), severity).then(
       () => request.answerWith('{}'),
-      (error: BridgeError) => request.failed(error),
+      (error: unknown) => request.failed(asBridgeError(error)),
     );
   }
 

@@ -4,6 +4,7 @@
  * outside can read or make one. MCP 2026-07-28, "Multi Round-Trip Requests".
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { BridgeError } from '../errors.ts';
 import { asBuffer } from '../protocol/utf8.ts';
 
 /** A call that is parked at a worker. */
@@ -90,6 +91,12 @@ export function statesIn(body: string | Uint8Array): readonly string[] {
   }
   return found;
 }
+
+/** A retry whose state opens nothing, or nothing any more. */
+export const invalidState = (): BridgeError =>
+  new BridgeError('rejected_params', 'Invalid or expired requestState', {
+    data: { reason: 'invalid_request_state' },
+  });
 
 export const isCarried = (state: CallState | CarriedState): state is CarriedState => 'inner' in state;
 

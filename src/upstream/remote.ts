@@ -20,7 +20,7 @@ import {
 } from '@modelcontextprotocol/client';
 import type { RemoteServer } from '../config/settings.ts';
 import { pause, within } from '../deadline.ts';
-import { BridgeError, RPC } from '../errors.ts';
+import { BridgeError, messageOf, RPC } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Logger } from '../log.ts';
 import { readMessage } from '../protocol/read-message.ts';
@@ -63,7 +63,7 @@ export function openRemote(server: RemoteServer, listener: TransportListener, de
   } catch (error) {
     const reason = new BridgeError(
       'server_start_failed',
-      `Server "${server.name}" cannot be called with its url and headers: ${(error as Error).message}.`,
+      `Server "${server.name}" cannot be called with its url and headers: ${messageOf(error)}.`,
     );
     // Later, so that the listener never hears from a transport it does not know yet.
     setImmediate(() => listener.closed(reason));
