@@ -122,7 +122,7 @@ export async function runWorker(
     });
     const face = new Face({ tasks, legacy, modern });
     const isDraining = (): boolean => traffic.draining;
-    const dispatch = createDispatch({ pool, face, modern, relay, placement, isDraining });
+    const dispatch = createDispatch({ pool, face, modern, relay, placement });
     const router = createRouter({
       gate,
       context: traffic.context,

@@ -86,8 +86,10 @@ test('a call that a draining worker does not get done is told so, and its sessio
   await echoed(bridge, session);
   process.kill(bridge.pid, 'SIGUSR2');
   const answer = await endless;
-  assert.equal(answer.status, 503, answer.text);
-  assert.equal(answer.body.error.data.code, 'draining');
+  // Not 503, which invites to send it again: it may have been carried out.
+  assert.equal(answer.status, 502, answer.text);
+  assert.equal(answer.body.error.data.code, 'worker_died');
+  assert.equal(answer.headers['retry-after'], undefined);
   assert.equal((await echoed(bridge, session)).status, 200);
 });
 

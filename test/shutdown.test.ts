@@ -182,8 +182,8 @@ forEachEngine('what does not finish by the deadline is told so, at whichever wor
   assert.ok(told.length > 0);
   for (const answer of told) assertNoSession(answer);
   // Whoever carried the call may end before the owner has told it so.
-  const draining = { status: 503, rpc: -32603, code: 'draining', says: /ended before there was an answer/ };
-  for (const answer of answers) if (!told.includes(answer)) assertRpcError(answer, draining);
+  const cutOff = { status: 502, rpc: -32603, code: 'worker_died', says: /had this call in hand/ };
+  for (const answer of answers) if (!told.includes(answer)) assertRpcError(answer, cutOff);
   assert.equal(await bridge.ended, 0);
 });
 

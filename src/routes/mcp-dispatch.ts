@@ -21,8 +21,6 @@ export interface DispatchDeps {
   readonly modern: ModernFace;
   readonly relay: Relay;
   readonly placement: Placement;
-  /** This worker ends: what it still waits for from others is not coming any more. */
-  readonly isDraining: () => boolean;
 }
 
 /** Answers through `reply`; may throw `unknown_server`. A large body is given away (see Tasks). */
@@ -86,10 +84,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   const lost = (call: McpCall, body: string | Uint8Array, reply: Reply, served: boolean): void => {
     // As long as nothing was done yet, any worker will do: only a session that was in the dead process is not found.
     if (!served) face.serve(call, body, reply);
-    else if (deps.isDraining()) {
-      const sentence = 'The worker that carried this call ended before there was an answer.';
-      sendError(reply, new BridgeError('draining', sentence), RPC_WITHOUT_ID);
-    } else sendError(reply, workerDied(), RPC_WITHOUT_ID);
+    else sendError(reply, workerDied(), RPC_WITHOUT_ID);
   };
 
   /** Nobody is left who could answer: whoever waits on this stream must not wait for ever. */

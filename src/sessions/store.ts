@@ -118,7 +118,7 @@ export class SessionStore {
     this.#closed = true;
     await Promise.all(
       [...this.#sessions.values()].map((session) =>
-        this.end(session, 'drained', isResumable(session.facts.id) ? goesOn() : sessionEnded()),
+        this.end(session, 'drained', isResumable(session.facts.id) ? cutOff() : sessionEnded()),
       ),
     );
   }
@@ -143,8 +143,15 @@ export class SessionStore {
   }
 }
 
-/** A call that comes too late for this worker, or that it did not get done: the caller may ask again. */
+/** A call that comes too late for this worker: nothing was done, the caller may ask again. */
 export const goesOn = (): BridgeError =>
   new BridgeError('draining', 'This worker is stopping; the session goes on at another one.');
+
+/** What was in hand at the deadline may have been carried out: no 503, which promises that it was not. */
+const cutOff = (): BridgeError =>
+  new BridgeError(
+    'worker_died',
+    'This worker had to stop before there was an answer; the session goes on at another one.',
+  );
 
 const sessionEnded = (): BridgeError => new BridgeError('session_not_found', 'The session has ended.');
