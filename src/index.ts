@@ -3,7 +3,6 @@
  * The entry of every process of the bridge: finds out which one this is, and goes. The only reader of the
  * environment, and the only place that ends a process in words.
  */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { HELP, parseCommandLine } from './cli.ts';
 import { describe } from './config/describe.ts';
@@ -11,6 +10,7 @@ import { type Fault, renderFault } from './config/fault.ts';
 import { type Loaded, type LoadOptions, load } from './config/load.ts';
 import { pause } from './deadline.ts';
 import { isPm2Instance } from './pm2/is-pm2-instance.ts';
+import { BRIDGE_VERSION } from './protocol/versions.ts';
 import { EXIT_CONFIG, EXIT_FAILED, StartError } from './supervisor/start-error.ts';
 
 const LAST_WORDS_MS = 1_000;
@@ -20,7 +20,7 @@ const sourceOptions = import.meta.url.endsWith('.ts') ? process.execArgv : [];
 async function main(): Promise<number> {
   const command = parseCommandLine(process.argv.slice(2));
   if (command.kind === 'help') return say(HELP);
-  if (command.kind === 'version') return say(`${version()}\n`);
+  if (command.kind === 'version') return say(BRIDGE_VERSION);
   if (command.kind === 'faults') return refuse(command.faults);
 
   const loaded = read(command.options);
@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   if (command.kind === 'check') return say(describe(loaded));
   if (command.kind === 'reload') {
     const { sendReload } = await import('./supervisor/send-reload.ts');
-    return say(`${sendReload(settings)}\n`);
+    return say(sendReload(settings));
   }
   // Read by the C library of a worker when it starts: memory of this size goes back to the system when it is freed. Large
   // messages would else leave it in the heap of a task thread, which stays when the thread has ended.
@@ -46,7 +46,7 @@ async function main(): Promise<number> {
       command: [process.execPath, ...sourceOptions, fileURLToPath(import.meta.url), ledger],
       environment: { MCP_BRIDGE_ROLE: 'guardian' },
     }),
-    version: version(),
+    version: BRIDGE_VERSION,
     reload: () => read(command.options, generatedToken),
   });
   if (lastLine !== undefined) complain(lastLine);
@@ -125,11 +125,6 @@ function refuse(faults: readonly Fault[]): number {
 
 function complain(sentence: string): void {
   process.stderr.write(`${sentence}\n`);
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return (manifest as { version: string }).version;
 }
 
 /** The variable is set by our own primary: under PM2 a process is a cluster worker of somebody else. */

@@ -63,7 +63,12 @@ export async function runWorker(
   const log = createLogger(settings, { role: 'worker', slot: fleet.slot });
   try {
     const engine = await selectEngine(settings.httpEngine, (sentence) => log.warn(sentence));
-    const metrics = createMetrics({ slot: fleet.slot, version: BRIDGE_VERSION, engine: engine.name });
+    const metrics = createMetrics({
+      slot: fleet.slot,
+      version: BRIDGE_VERSION,
+      engine: engine.name,
+      onError: (error) => log.debug({ err: error }, 'process metrics could not be read'),
+    });
     const deadlines = new Deadlines();
     const tasks = createTasks(TASK_THREADS);
     const roster = new Roster();

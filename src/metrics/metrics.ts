@@ -38,7 +38,7 @@ export type PrimaryMetrics = Instruments<typeof PRIMARY_METRICS> & Snapshots;
 export interface MetricsOptions {
   readonly slot: number;
   readonly version: string;
-  /** The engine's name once it is known. */
+  /** Name of the HTTP engine. */
   readonly engine: string;
   /** Hears of process metrics that could not be read. */
   readonly onError?: (error: unknown) => void;

@@ -16,6 +16,16 @@ const KINDS = [
   ['resourcesListChanged', 'resources', 'notifications/resources/list_changed'],
 ] as const;
 
+export interface ListenOptions {
+  /** Whose children tell of the changes. */
+  readonly scope: Scope;
+  readonly message: Message;
+  readonly delivery: Delivery;
+  readonly facts: ServerFacts;
+  /** Called once, at the end of it. */
+  readonly left: (listen: Listen) => void;
+}
+
 export class Listen implements ScopeListener {
   readonly #scope: Scope;
   readonly #message: Message;
@@ -25,24 +35,17 @@ export class Listen implements ScopeListener {
   readonly #uris = new Set<string>();
   readonly #subscribed: Promise<unknown>;
   readonly #honoured: Record<string, unknown>;
+  readonly #left: (listen: Listen) => void;
   #isAcknowledged = false;
   #isOver = false;
 
-  readonly #left: (listen: Listen) => void;
-
-  /** Throws `rejected_params` when the request does not say what it wants. `left` is called once, at the end of it. */
-  constructor(
-    scope: Scope,
-    message: Message,
-    delivery: Delivery,
-    facts: ServerFacts,
-    left: (listen: Listen) => void,
-  ) {
-    this.#left = left;
+  /** Throws `rejected_params` when the request does not say what it wants. */
+  constructor({ scope, message, delivery, facts, left }: ListenOptions) {
     this.#scope = scope;
     this.#message = message;
     this.#delivery = delivery;
     this.#facts = facts;
+    this.#left = left;
     const wanted = parsePayload(message)['notifications'];
     if (typeof wanted !== 'object' || wanted === null || Array.isArray(wanted)) {
       throw new BridgeError('rejected_params', '"subscriptions/listen" needs "notifications", an object.');

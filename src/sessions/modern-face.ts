@@ -239,10 +239,12 @@ export class ModernFace {
     this.#places.take(principal);
     let listen: Listen;
     try {
-      listen = new Listen(scope, message, delivery, await scope.facts(), (over) => {
+      const facts = await scope.facts();
+      const left = (over: Listen): void => {
         this.#listens.delete(over);
         this.#places.free(principal);
-      });
+      };
+      listen = new Listen({ scope, message, delivery, facts, left });
     } catch (error) {
       this.#places.free(principal);
       throw error;
