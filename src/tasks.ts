@@ -21,7 +21,7 @@ export interface LargeMessage {
   readonly maxKeys: number;
 }
 
-export interface LargeBridgeCall {
+interface LargeBridgeCall {
   readonly call: BridgeCall;
   /** The bytes that were given. */
   readonly body: Uint8Array;

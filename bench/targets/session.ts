@@ -31,7 +31,7 @@ export async function openSession(target: Target, path: string): Promise<string>
   return id;
 }
 
-export function post(target: Target, path: string, body: string, session?: string): Promise<Response> {
+function post(target: Target, path: string, body: string, session?: string): Promise<Response> {
   const own = session === undefined ? {} : { 'Mcp-Session-Id': session };
   return fetch(`http://127.0.0.1:${target.port}${path}`, {
     method: 'POST',

@@ -162,7 +162,7 @@ export const ENVIRONMENT = {
 } as const satisfies Readonly<Record<string, Variable<unknown>>>;
 
 type ValueOf<V> = V extends Variable<infer T, infer F> ? T | F : never;
-export type VariableName = keyof typeof ENVIRONMENT;
+type VariableName = keyof typeof ENVIRONMENT;
 export type Environment = { readonly [Name in VariableName]: ValueOf<(typeof ENVIRONMENT)[Name]> };
 
 const shownSecret = (text: string): string =>

@@ -5,7 +5,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
 import type { Fault, Position } from './fault.ts';
 
-export interface Scalar {
+interface Scalar {
   readonly kind: 'scalar';
   readonly value: string | number | boolean | null;
   /** As written: `1.10` stays `1.10`. */
@@ -13,20 +13,20 @@ export interface Scalar {
   readonly at: Position;
 }
 
-export interface List {
+interface List {
   readonly kind: 'list';
   readonly items: readonly Tree[];
   readonly at: Position;
 }
 
-export interface Entry {
+interface Entry {
   readonly name: string;
   /** Of the name. */
   readonly at: Position;
   readonly value: Tree;
 }
 
-export interface Mapping {
+interface Mapping {
   readonly kind: 'map';
   readonly entries: readonly Entry[];
   readonly at: Position;

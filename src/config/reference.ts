@@ -18,7 +18,7 @@ import { type Table, tableSchema } from './table.ts';
 import type { Variable } from './variable.ts';
 
 /** Draft 7, which the YAML language server knows best. */
-export function serversSchema(): JsonSchema {
+function serversSchema(): JsonSchema {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'MCP Bridge servers file',

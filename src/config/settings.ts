@@ -2,7 +2,7 @@
  * What a running bridge knows: plain data, so that the primary can send it to its workers. Made only by `load`.
  */
 
-export type Isolation = 'session' | 'principal' | 'shared';
+type Isolation = 'session' | 'principal' | 'shared';
 
 /** Glob lists over tool names; `deny` wins. Left out: everything. */
 export interface ToolFilter {

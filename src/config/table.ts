@@ -8,7 +8,7 @@ import { nearest } from './nearest.ts';
 import { type JsonSchema, type Reader, type Shape, shownTree } from './shape.ts';
 
 /** One row of a table of keys. */
-export interface Key<T> {
+interface Key<T> {
   readonly shape: Shape<T>;
   /** One sentence, without its full stop. */
   readonly doc: string;
@@ -20,7 +20,7 @@ export interface Key<T> {
 }
 
 export type Table = Readonly<Record<string, Key<unknown>>>;
-export type Values<T extends Table> = {
+type Values<T extends Table> = {
   readonly [Name in keyof T]?: T[Name] extends Key<infer V> ? V : never;
 };
 

@@ -27,9 +27,9 @@ const JWKS_COOLDOWN_MS = 10_000;
 /** A withdrawn key or a narrowed scope takes effect after so long, even on a long-lived token. */
 const MAX_TRUST_MS = 300_000;
 
-export type JwtFailure = 'expired' | 'invalid' | 'unavailable';
+type JwtFailure = 'expired' | 'invalid' | 'unavailable';
 
-export type JwtOutcome =
+type JwtOutcome =
   | { readonly principal: Principal; readonly trustedUntilMs: number }
   | { readonly failure: JwtFailure; readonly reason: string };
 

@@ -11,7 +11,7 @@ export const WELL_KNOWN = '/.well-known/oauth-protected-resource';
 /** What a JWT needs for POST /bridge. */
 export const BRIDGE_SCOPE = 'mcp:bridge';
 
-export interface Challenge {
+interface Challenge {
   readonly error?: 'invalid_token' | 'insufficient_scope';
   readonly jwt: JwtAuth | undefined;
 }

@@ -3,7 +3,7 @@
  * file's business. Names get the prefix `mcp_bridge_`; docs/metrics.md is checked against this table.
  */
 
-export const PREFIX = 'mcp_bridge_';
+const PREFIX = 'mcp_bridge_';
 
 /** How the same series of two processes become one. */
 export type Aggregator = 'sum' | 'first' | 'max';

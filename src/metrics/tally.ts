@@ -47,7 +47,7 @@ export interface Histogram<L extends readonly string[]> {
 }
 
 /** Called at every snapshot. The same labels set twice, by one or several callbacks, add up. */
-export type GaugeCallback<L extends readonly string[]> = (
+type GaugeCallback<L extends readonly string[]> = (
   set: (value: number, ...labels: LabelValues<L>) => void,
 ) => void;
 

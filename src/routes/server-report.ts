@@ -33,7 +33,7 @@ export function reportServers(pool: Pool, store: SessionStore): readonly ServerR
   });
 }
 
-export type ServerState = 'disabled' | 'backing_off' | 'starting' | 'ready' | 'idle';
+type ServerState = 'disabled' | 'backing_off' | 'starting' | 'ready' | 'idle';
 
 /** As GET /servers shows it. `idle`: nothing runs, the next call starts it. */
 export interface ServerSummary {

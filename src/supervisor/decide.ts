@@ -15,7 +15,7 @@ import type { Rules } from './rules.ts';
 import { settle } from './settle.ts';
 import { type Chance, drain, enterStopping, fork, kill, log, type Turn } from './turn.ts';
 
-export interface Decision {
+interface Decision {
   readonly fleet: FleetState;
   readonly actions: readonly Action[];
 }

@@ -3,7 +3,7 @@
  * nobody waiting.
  */
 
-export interface Errand<T> {
+interface Errand<T> {
   readonly seq: number;
   /** What the worker reports; undefined when it is gone, or time is over. Never rejects. */
   readonly done: Promise<T | undefined>;

@@ -9,9 +9,9 @@
  */
 import type { Member } from '../ipc/messages.ts';
 
-export type ProcessState = 'booting' | 'ready' | 'draining' | 'killing';
+type ProcessState = 'booting' | 'ready' | 'draining' | 'killing';
 export type SlotState = 'empty' | ProcessState | 'cooling' | 'failed';
-export type Phase = 'starting' | 'running' | 'rolling' | 'stopping' | 'stopped';
+type Phase = 'starting' | 'running' | 'rolling' | 'stopping' | 'stopped';
 
 /** Why a process was replaced by another one: the label of `worker_restarts_total`. */
 export type RestartReason = 'crash' | 'hang' | 'boot' | 'memory' | 'roll';
@@ -48,7 +48,7 @@ export interface Slot {
   memoryRollMs: number;
 }
 
-export interface Roll {
+interface Roll {
   readonly slot: number;
   readonly reason: 'roll' | 'memory';
 }

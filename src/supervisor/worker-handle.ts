@@ -8,7 +8,7 @@ import type { StartMessage, ToPrimary, ToWorker } from '../ipc/messages.ts';
 import type { Logger } from '../log.ts';
 
 /** Set in a worker's environment. `cluster.isWorker` alone is true under PM2 too, whose primary is not ours. */
-export const ROLE_VARIABLE = 'MCP_BRIDGE_ROLE';
+const ROLE_VARIABLE = 'MCP_BRIDGE_ROLE';
 
 /** How long the last words of a worker that is gone may still be under way. */
 const LAST_WORDS_MS = 200;
