@@ -8,10 +8,17 @@ import { join } from 'node:path';
 import { echoCalls } from '../load/calls.ts';
 import { Latencies } from '../load/latencies.ts';
 import type { LoadResult } from '../load/plan.ts';
+import type { Contender } from '../measure.ts';
 import { SERVERS } from '../targets/target.ts';
 
-/** Keeps `inFlight` calls in flight for `seconds`. */
-export async function drivePipe(inFlight: number, seconds: number): Promise<LoadResult> {
+/** With so many calls in flight; what it costs is the client's, which is this process. */
+export const directPipe = (name: string, inFlight: number): Contender => ({
+  name,
+  pids: () => [process.pid],
+  drive: (seconds) => drivePipe(inFlight, seconds),
+});
+
+async function drivePipe(inFlight: number, seconds: number): Promise<LoadResult> {
   const child = spawn(process.execPath, [join(SERVERS, 'echo.mjs')], { stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdout.setEncoding('utf8');
   const requests = echoCalls().map(({ body }) => `${body}\n`);

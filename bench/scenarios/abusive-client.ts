@@ -8,7 +8,7 @@ import { HITS_PER_SECOND } from '../load/abuse.ts';
 import { Apart } from '../load/apart.ts';
 import { echoCalls } from '../load/calls.ts';
 import type { LoadResult } from '../load/plan.ts';
-import { alternate, type Contender, contender } from '../measure.ts';
+import { alternate, type Contender, contender, named } from '../measure.ts';
 import { atLeast, atMost, CONNECTIONS, pick, type Scenario } from '../scenario.ts';
 import { startBridge } from '../targets/bridge.ts';
 import type { Target } from '../targets/target.ts';
@@ -27,8 +27,9 @@ export const abusiveClient: Scenario = {
     // What the abusive client leaves in hand holds up the end of the bridge, and not that of the benchmark.
     const start = (): Promise<Target> => startBridge(lab, { workers: 1, env: { DRAIN_TIMEOUT_MS: '2000' } });
     const [bridge, another] = [await start(), await start()];
-    const plan = { path: '/mcp/shared', asks: echoCalls(), connections: CONNECTIONS } as const;
-    const alone: Contender = { ...contender(lab, bridge, { ...plan, check: { kind: 'rpc' } }), name: ALONE };
+    const asks = echoCalls();
+    const plan = { path: '/mcp/shared', asks, connections: CONNECTIONS, check: { kind: 'rpc' } } as const;
+    const alone = named(ALONE, contender(lab, bridge, plan));
     const abuser = await Apart.start(lab);
     const tally = { answered: 0, seconds: 0 };
     const beside = (name: string, { port, headers }: Target): Contender => ({

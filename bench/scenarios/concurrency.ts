@@ -1,7 +1,7 @@
 /**
  * From 1 to 256 connections, and what the bridge adds to a call when nothing else goes on.
  */
-import { drivePipe } from '../baselines/direct-pipe.ts';
+import { directPipe } from '../baselines/direct-pipe.ts';
 import { echoCalls } from '../load/calls.ts';
 import { alternate, type Contender, contender, named } from '../measure.ts';
 import { atMost, pick, type Scenario } from '../scenario.ts';
@@ -10,11 +10,7 @@ import { startBridge } from '../targets/bridge.ts';
 
 const LEVELS = [1, 4, 16, 32, 64, 128, 256];
 
-const pipe = (inFlight: number): Contender => ({
-  name: `direct pipe, ${inFlight} in flight`,
-  pids: () => [process.pid],
-  drive: (seconds) => drivePipe(inFlight, seconds),
-});
+const pipe = (inFlight: number): Contender => directPipe(`direct pipe, ${inFlight} in flight`, inFlight);
 
 export const concurrency: Scenario = {
   name: 'concurrency',

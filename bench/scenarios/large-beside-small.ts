@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Apart } from '../load/apart.ts';
 import { echoCalls, largeCall } from '../load/calls.ts';
 import type { LoadResult } from '../load/plan.ts';
-import { alternate, type Contender, contender } from '../measure.ts';
+import { alternate, type Contender, contender, named } from '../measure.ts';
 import { gatewayPids, rssMib } from '../proc.ts';
 import { atLeast, atMost, CONNECTIONS, pick, type Scenario } from '../scenario.ts';
 import { startBridge } from '../targets/bridge.ts';
@@ -23,8 +23,9 @@ export const largeBesideSmall: Scenario = {
   async run(lab) {
     const bridge = await startBridge(lab, { workers: 1 });
     const rss = (): number => rssMib(gatewayPids(bridge.pid, CHILD_MARK));
-    const plan = { path: '/mcp/shared', asks: echoCalls(), connections: CONNECTIONS } as const;
-    const alone = contender(lab, bridge, { ...plan, check: { kind: 'rpc' } });
+    const asks = echoCalls();
+    const plan = { path: '/mcp/shared', asks, connections: CONNECTIONS, check: { kind: 'rpc' } } as const;
+    const alone = named('bridge, small calls alone', contender(lab, bridge, plan));
     await alone.drive(1);
     const rssBefore = rss();
 
@@ -55,7 +56,7 @@ export const largeBesideSmall: Scenario = {
         };
       },
     };
-    const figures = await alternate(lab, [{ ...alone, name: 'bridge, small calls alone' }, beside]);
+    const figures = await alternate(lab, [alone, beside]);
     lab.progress.step('waiting for the memory to come back');
     await sleep(SETTLE_MS);
     const kept = rss() - rssBefore;

@@ -12,21 +12,17 @@ export const rateLimit: Scenario = {
   name: 'rate-limit',
   title: 'tools/call without a session, counted or not, 32 connections, 2 workers',
   async run(lab) {
-    const order = {
-      path: '/mcp/shared',
-      asks: echoCalls(),
-      connections: CONNECTIONS,
-      check: { kind: 'rpc' },
-    } as const;
+    const asks = echoCalls();
+    const plan = { path: '/mcp/shared', asks, connections: CONNECTIONS, check: { kind: 'rpc' } } as const;
     const open = await startBridge(lab, { name: 'no limit', workers: 2 });
     const counted = await startBridge(lab, {
       name: 'RATE_LIMIT_MAX',
       workers: 2,
       env: { RATE_LIMIT_MAX: NEVER_REACHED },
     });
-    const figures = await alternate(lab, [contender(lab, open, order), contender(lab, counted, order)]);
-    const [without, withIt] = ['no limit', 'RATE_LIMIT_MAX'].map((name) => pick(figures, name));
-    const share = (withIt?.requestsPerSecond ?? 0) / (without?.requestsPerSecond ?? 1);
+    const figures = await alternate(lab, [contender(lab, open, plan), contender(lab, counted, plan)]);
+    const share =
+      pick(figures, 'RATE_LIMIT_MAX').requestsPerSecond / pick(figures, 'no limit').requestsPerSecond;
     return {
       figures,
       verdicts: [],

@@ -1,7 +1,7 @@
 /**
  * Calls without a session on a shared server, by clients of both eras: the shortest way through the bridge.
  */
-import { drivePipe } from '../baselines/direct-pipe.ts';
+import { directPipe } from '../baselines/direct-pipe.ts';
 import { echoCalls, modernCalls } from '../load/calls.ts';
 import { alternate, contender, type Figures, named } from '../measure.ts';
 import { atLeast, atMost, CONNECTIONS, pick, type Scenario } from '../scenario.ts';
@@ -17,11 +17,7 @@ export const statelessCalls: Scenario = {
     const bridge = await startBridge(lab, { workers: 1 });
     const plan = { path: PATH, connections: CONNECTIONS, check: { kind: 'rpc' } } as const;
     const figures = await alternate(lab, [
-      {
-        name: 'direct pipe, no HTTP',
-        pids: () => [process.pid],
-        drive: (seconds) => drivePipe(CONNECTIONS, seconds),
-      },
+      directPipe('direct pipe, no HTTP', CONNECTIONS),
       await bareContender(lab, 'uws'),
       await bareContender(lab, 'node'),
       await passThroughContender(lab, CONNECTIONS),

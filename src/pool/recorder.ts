@@ -3,6 +3,7 @@
  */
 import { methodLabel } from '../metrics/labels.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { CounterChild, HistogramChild } from '../metrics/tally.ts';
 import type { Outcome } from '../upstream/connection.ts';
 
 export interface Recorder {
@@ -36,8 +37,8 @@ export function createRecorder(metrics: Metrics, label: string): Recorder {
 class MethodRecorder {
   readonly #metrics: Metrics;
   readonly #labels: readonly [server: string, method: string];
-  readonly #ok: { add(): void };
-  readonly #duration: { observe(seconds: number): void };
+  readonly #ok: CounterChild;
+  readonly #duration: HistogramChild;
 
   constructor(metrics: Metrics, server: string, method: string) {
     this.#metrics = metrics;
