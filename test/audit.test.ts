@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
-import { honest, send } from './harness/rpc.ts';
+import { postBridge } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -22,15 +22,9 @@ forEachEngine(
         auth: { tokens: [{ name: 'other', token: OTHER_TOKEN }] },
       },
     });
-    const ask = async (call: object, token = bridge.token): Promise<number> => {
-      const answer = await send(bridge, {
-        method: 'POST',
-        path: '/bridge',
-        headers: { ...honest(bridge, { token }), 'X-Forwarded-For': '203.0.113.7' },
-        body: JSON.stringify({ method: 'tools/list', ...call }),
-      });
-      return answer.status;
-    };
+    const headers = { 'X-Forwarded-For': '203.0.113.7' };
+    const ask = async (call: object, token = bridge.token): Promise<number> =>
+      (await postBridge(bridge, { method: 'tools/list', ...call }, { token, headers })).status;
     const adhoc = { serverPath: command, args, env: { CALL_TOKEN: SECRET } };
     const lines = (count: number) =>
       until(`${count} audit lines`, () => {

@@ -17,7 +17,17 @@ import {
   metricsOf,
   sumOf,
 } from './harness/expect.ts';
-import { begin, call, callTool, honest, initialize, post, send } from './harness/rpc.ts';
+import {
+  begin,
+  call,
+  callTool,
+  honest,
+  initialize,
+  post,
+  postBridge,
+  send,
+  viaBridge,
+} from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 import { RawClient } from './http-client.ts';
@@ -61,9 +71,7 @@ forEachEngine('bad bodies and clients that leave', async (t, engine) => {
   await t.test('a body at the limit is taken, one byte more is 413', async () => {
     assert.equal((await post(bridge, 'own', pingOf(MAX_BODY_BYTES))).status, 200);
     assertRpcError(await post(bridge, 'own', pingOf(MAX_BODY_BYTES + 1)), { ...tooLarge, rpc: -32603 });
-    const body = pingOf(MAX_BODY_BYTES + 1);
-    const answer = await send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
-    assertHttpError(answer, tooLarge);
+    assertHttpError(await postBridge(bridge, pingOf(MAX_BODY_BYTES + 1)), tooLarge);
   });
 
   await t.test(
@@ -287,19 +295,17 @@ interface Tagged {
 }
 
 async function waitsIn(bridge: Bridge, tag: string): Promise<boolean> {
-  return holds(await viaBridge(bridge), 'waiting', tag);
+  return holds(await tagged(bridge), 'waiting', tag);
 }
 
 async function cancelledIn(bridge: Bridge, tag: string): Promise<boolean> {
-  return holds(await viaBridge(bridge), 'cancelled', tag);
+  return holds(await tagged(bridge), 'cancelled', tag);
 }
 
 const holds = (lists: Readonly<Record<string, Tagged[]>>, list: string, tag: string): boolean =>
   (lists[list] ?? []).some((each) => each.tag === tag);
 
 /** What the server's tool `cancelled` says, asked the same way. */
-async function viaBridge(bridge: Bridge): Promise<Record<string, Tagged[]>> {
-  const body = '{"serverPath":"shared","method":"tools/call","params":{"name":"cancelled"}}';
-  const answer = await send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
-  return answer.body.structuredContent;
+async function tagged(bridge: Bridge): Promise<Record<string, Tagged[]>> {
+  return (await viaBridge(bridge, 'shared', 'cancelled')).body.structuredContent;
 }

@@ -13,7 +13,7 @@ import {
   type Refusal,
   type RpcRefusal,
 } from './harness/expect.ts';
-import { honest, send } from './harness/rpc.ts';
+import { honest, postBridge, send } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 
 const PING = '{"jsonrpc":"2.0","id":7,"method":"ping"}';
@@ -122,8 +122,7 @@ forEachEngine('bad paths and bad calls', async (t, engine) => {
 
   for (const [name, body, refusal] of BRIDGE_BODIES) {
     await t.test(`/bridge refuses ${name}`, async () => {
-      const answer = await send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
-      assertHttpError(answer, refusal);
+      assertHttpError(await postBridge(bridge, body), refusal);
     });
   }
 

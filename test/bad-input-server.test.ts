@@ -15,39 +15,22 @@ import {
   LEAK_ENV,
 } from './harness/expect.ts';
 import {
-  type Answer,
   call,
   callTool,
   endSession,
-  honest,
   initialize,
   type Json,
   listen,
   post,
-  send,
+  toolCall,
+  viaBridge,
 } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
 const TIMEOUT_MS = 500;
 
-const callMessage = (id: unknown, name = 'call', args = {}) => ({
-  jsonrpc: '2.0',
-  id,
-  method: 'tools/call',
-  params: { name, arguments: args },
-});
-
-/** The same call through /bridge. */
-function viaBridge(
-  bridge: Bridge,
-  serverPath: string,
-  method = 'tools/call',
-  params: object = { name: 'call' },
-): Promise<Answer> {
-  const body = JSON.stringify({ serverPath, method, params });
-  return send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
-}
+const callMessage = (id: unknown) => toolCall(id, 'call');
 
 const logged = (bridge: Bridge, server: string, msg: string): Json[] =>
   bridge.lines().filter((line) => line['msg'] === msg && line['server'] === server);
@@ -84,7 +67,7 @@ test('servers that misbehave', async (t) => {
     for (const how of [{ session }, {}]) {
       assertRpcError(await post(bridge, 'silent', callMessage(0), how), { ...timedOut, rpc: -32603, id: 0 });
     }
-    assertHttpError(await viaBridge(bridge, 'silent'), timedOut);
+    assertHttpError(await viaBridge(bridge, 'silent', 'call'), timedOut);
     assert.equal((await call(bridge, 'silent', 'tools/list', {}, { session })).status, 200);
     await endSession(bridge, 'silent', { session });
   });
@@ -94,13 +77,10 @@ test('servers that misbehave', async (t) => {
     for (const [tag, ask] of [
       [
         'in a session',
-        () => post(bridge, 'short', callMessage(1, 'cancelable', { tag: 'in a session' }), { session }),
+        () => post(bridge, 'short', toolCall(1, 'cancelable', { tag: 'in a session' }), { session }),
       ],
-      ['without one', () => post(bridge, 'short', callMessage(1, 'cancelable', { tag: 'without one' }))],
-      [
-        '/bridge',
-        () => viaBridge(bridge, 'short', 'tools/call', { name: 'cancelable', arguments: { tag: '/bridge' } }),
-      ],
+      ['without one', () => post(bridge, 'short', toolCall(1, 'cancelable', { tag: 'without one' }))],
+      ['/bridge', () => viaBridge(bridge, 'short', 'cancelable', { tag: '/bridge' })],
     ] as const) {
       assert.equal((await ask()).status, 504);
       const how = tag === 'in a session' ? { session } : {};
@@ -119,7 +99,7 @@ test('servers that misbehave', async (t) => {
       const session = await initialize(bridge, server);
       for (const how of [{ session }, {}])
         assert.equal((await callTool(bridge, server, 'call', {}, how)).content[0].text, 'ok');
-      assert.equal((await viaBridge(bridge, server)).body.content[0].text, 'ok');
+      assert.equal((await viaBridge(bridge, server, 'call')).body.content[0].text, 'ok');
       assert.ok(logged(bridge, server, 'noise on a server stdout').length > 0);
       await endSession(bridge, server, { session });
     }
@@ -138,7 +118,7 @@ test('servers that misbehave', async (t) => {
     await stream.ended;
     assertNoSession(await post(bridge, server, callMessage(2), { session }));
     assertRpcError(await post(bridge, server, callMessage(3)), { ...refusal, rpc: -32603, id: 3 });
-    assertHttpError(await viaBridge(bridge, server), refusal);
+    assertHttpError(await viaBridge(bridge, server, 'call'), refusal);
     // Dying at work is no failed start: the next one is tried at once.
     await assertAnswers(bridge, server);
   };
@@ -161,7 +141,7 @@ test('servers that misbehave', async (t) => {
         await assertServes(bridge, 'fine');
         assertRpcError(await working, { ...refusal, rpc: -32603, id: 1 });
         assertNoSession(await post(bridge, server, callMessage(2), { session }));
-        assertHttpError(await viaBridge(bridge, server), refusal);
+        assertHttpError(await viaBridge(bridge, server, 'call'), refusal);
       },
     );
   }
@@ -174,7 +154,7 @@ test('servers that misbehave', async (t) => {
         const { body } = await post(bridge, server, callMessage(id), { session });
         assert.deepEqual(body, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'ok' }] } });
       }
-      assert.equal((await viaBridge(bridge, server)).body.content[0].text, 'ok');
+      assert.equal((await viaBridge(bridge, server, 'call')).body.content[0].text, 'ok');
       assert.ok(logged(bridge, server, 'a server answered what nobody asked').length >= 5);
       assert.deepEqual(stream.events, []);
       await endSession(bridge, server, { session });

@@ -13,29 +13,13 @@ import {
   metricsOf,
   sumOf,
 } from './harness/expect.ts';
-import { type Answer, honest, initializeParams, type Json, post, send } from './harness/rpc.ts';
+import { initializeParams, type Json, post, send, toolCall, viaBridge } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
 const TIMEOUT_MS = 500;
 
-const callMessage = (id: unknown, name = 'call', args = {}) => ({
-  jsonrpc: '2.0',
-  id,
-  method: 'tools/call',
-  params: { name, arguments: args },
-});
-
-/** The same call through /bridge. */
-function viaBridge(
-  bridge: Bridge,
-  serverPath: string,
-  method = 'tools/call',
-  params: object = { name: 'call' },
-): Promise<Answer> {
-  const body = JSON.stringify({ serverPath, method, params });
-  return send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
-}
+const callMessage = (id: unknown) => toolCall(id, 'call');
 
 const initializeMessage = { jsonrpc: '2.0', id: 'i', method: 'initialize', params: initializeParams() };
 
@@ -86,7 +70,7 @@ test('servers that do not start', async (t) => {
         says,
         id: 0,
       });
-      assertHttpError(await viaBridge(bridge, server), { ...failedStart, says });
+      assertHttpError(await viaBridge(bridge, server, 'call'), { ...failedStart, says });
       await assertBacksOff(bridge, server, says);
     });
   }
@@ -108,7 +92,7 @@ test('servers that do not start', async (t) => {
       id: 1,
     });
     assert.equal(
-      assertHttpError(await viaBridge(bridge, 'refuses'), { ...failedStart, says }).rpc.message,
+      assertHttpError(await viaBridge(bridge, 'refuses', 'call'), { ...failedStart, says }).rpc.message,
       'not today',
     );
   });
@@ -155,7 +139,7 @@ test('servers that do not start', async (t) => {
       says: /"mute" did not answer "initialize" within 500 ms/,
     };
     assertRpcError(await post(bridge, 'mute', initializeMessage), { ...timedOut, rpc: -32603, id: 'i' });
-    assertHttpError(await viaBridge(bridge, 'mute'), timedOut);
+    assertHttpError(await viaBridge(bridge, 'mute', 'call'), timedOut);
     const slow = await post(bridge, 'slow', initializeMessage);
     assertRpcError(slow, {
       status: 504,

@@ -15,7 +15,7 @@ import {
   type Refusal,
   sumOf,
 } from './harness/expect.ts';
-import { type Answer, honest, type Json, send } from './harness/rpc.ts';
+import { type Answer, type Json, postBridge } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -33,10 +33,8 @@ const TOKENS = {
   closed: 'token-without-the-bridge-000003',
 };
 
-function ask(bridge: Bridge, call: Call, token = bridge.token): Promise<Answer> {
-  const body = JSON.stringify({ method: 'tools/list', ...call });
-  return send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge, { token }), body });
-}
+const ask = (bridge: Bridge, call: Call, token = bridge.token): Promise<Answer> =>
+  postBridge(bridge, { method: 'tools/list', ...call }, { token });
 
 const tool = (name: string, args: object = {}) => ({
   method: 'tools/call',
@@ -189,14 +187,8 @@ forEachEngine('POST /bridge', async (t, engine) => {
       'JAVA_TOOL_OPTIONS',
     ]) {
       const call = `{"serverPath":"named","method":"tools/list","env":{${JSON.stringify(name)}:"1"}}`;
-      const answer = await send(bridge, {
-        method: 'POST',
-        path: '/bridge',
-        headers: honest(bridge),
-        body: call,
-      });
       const { error } = assertHttpError(
-        answer,
+        await postBridge(bridge, call),
         forbidden('command_not_allowed', /may not set the variable ".*"; bridge\.env allows GITHUB_\*/),
       );
       assert.ok(error.includes(`"${name}"`));
@@ -320,8 +312,7 @@ forEachEngine('POST /bridge', async (t, engine) => {
       '"n":1',
       '"n":9007199254740993',
     );
-    const post = (body: string): Promise<Answer> =>
-      send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
+    const post = (body: string): Promise<Answer> => postBridge(bridge, body);
     for (const answer of await Promise.all(Array.from({ length: 8 }, () => post(large)))) {
       assert.equal(answer.status, 200, answer.text.slice(0, 500));
       assert.equal(answer.body.content[0].text, text);

@@ -164,16 +164,10 @@ test('methods of the other era are unknown in every cell', async () => {
     }
     await rpc.endSession(bridge, server, { session });
   }
-  const body = JSON.stringify({
+  const answer = await rpc.postBridge(bridge, {
     serverPath: 'modern',
     method: 'subscriptions/listen',
     params: { notifications: {} },
-  });
-  const answer = await rpc.send(bridge, {
-    method: 'POST',
-    path: '/bridge',
-    headers: rpc.honest(bridge),
-    body,
   });
   assert.equal(answer.status, 400, answer.text);
 });

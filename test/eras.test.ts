@@ -161,12 +161,7 @@ for (const server of SERVERS) {
 }
 
 const viaBridge = (serverPath: string, method: string, params: object): Promise<rpc.Answer> =>
-  rpc.send(bridge, {
-    method: 'POST',
-    path: '/bridge',
-    headers: rpc.honest(bridge),
-    body: JSON.stringify({ serverPath, method, params }),
-  });
+  rpc.postBridge(bridge, { serverPath, method, params });
 
 test('a server that speaks both eras is translated for nobody', async (t) => {
   const call = { name: 'test_input_required_result_elicitation', arguments: {} };

@@ -7,16 +7,7 @@ import type { Bridge } from './harness/bridge.ts';
 import { startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { assertNothingLeft, LEAK_ENV } from './harness/expect.ts';
-import {
-  callTool,
-  endSession,
-  type Headers,
-  honest,
-  initialize,
-  type Json,
-  post,
-  send,
-} from './harness/rpc.ts';
+import { callTool, endSession, type Headers, initialize, type Json, post, viaBridge } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -40,13 +31,7 @@ async function theChildOf(bridge: Bridge, server: string, how: Headers): Promise
 }
 
 async function childOfBridgeCall(bridge: Bridge, serverPath: string, token: string): Promise<number> {
-  const body = JSON.stringify({ serverPath, method: 'tools/call', params: { name: 'whoami' } });
-  const answer = await send(bridge, {
-    method: 'POST',
-    path: '/bridge',
-    headers: honest(bridge, { token }),
-    body,
-  });
+  const answer = await viaBridge(bridge, serverPath, 'whoami', {}, { token });
   assert.equal(answer.status, 200, answer.text);
   return answer.body.structuredContent.pid;
 }

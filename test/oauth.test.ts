@@ -18,7 +18,7 @@ import {
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { assertHttpError } from './harness/expect.ts';
-import { type Answer, honest, type Json, send } from './harness/rpc.ts';
+import { type Answer, honest, type Json, postBridge, send } from './harness/rpc.ts';
 import { connectV1, connectV2, textOf } from './harness/sdk-clients.ts';
 import { echo } from './harness/servers.ts';
 
@@ -233,11 +233,5 @@ async function authorize(wallet: Wallet, issuer: AuthorizationServer, asked: obj
   return wallet.tokens().access_token;
 }
 
-function callBridge(bridge: Bridge, token: string, serverPath = 'echo'): Promise<Answer> {
-  return send(bridge, {
-    method: 'POST',
-    path: '/bridge',
-    headers: honest(bridge, { token }),
-    body: JSON.stringify({ serverPath, method: 'tools/list' }),
-  });
-}
+const callBridge = (bridge: Bridge, token: string, serverPath = 'echo'): Promise<Answer> =>
+  postBridge(bridge, { serverPath, method: 'tools/list' }, { token });

@@ -15,11 +15,11 @@ import {
   call,
   callTool,
   endSession,
-  honest,
   initialize,
   initializeParams,
   listen,
   post,
+  postBridge,
   send,
 } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
@@ -127,12 +127,7 @@ forEachEngine('operations', async (t, engine) => {
       callTool(bridge, 'fine', 'progress', { n: 3 }, { session }),
       callTool(bridge, 'shared', 'echo', { text: 'x' }),
       call(bridge, 'fine', 'no/such', {}, { session }),
-      send(bridge, {
-        method: 'POST',
-        path: '/bridge',
-        headers: honest(bridge),
-        body: '{"serverPath":"fine","method":"tools/list"}',
-      }),
+      postBridge(bridge, { serverPath: 'fine', method: 'tools/list' }),
       ask('/nowhere'),
     ]);
     const { text } = await ask('/metrics', bearer(METRICS_TOKEN));
@@ -236,13 +231,8 @@ forEachEngine('operations', async (t, engine) => {
       );
       await post(bridge, 'fine', `{"text":"${argument}`);
       for (const method of ['tools/list', 'no/such']) {
-        const body = JSON.stringify({
-          serverPath: 'fine',
-          env: { CALL_SECRET: callEnv },
-          method,
-          params: { cursor: argument },
-        });
-        await send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body });
+        const env = { CALL_SECRET: callEnv };
+        await postBridge(bridge, { serverPath: 'fine', env, method, params: { cursor: argument } });
       }
       await get(bridge, `/servers?token=${query}`, { Authorization: header });
       await call(

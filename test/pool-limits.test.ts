@@ -6,20 +6,13 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { assertHttpError, assertRpcError, metricsOf, sumOf } from './harness/expect.ts';
-import { type Answer, call, callTool, initialize, type Json, post, send } from './harness/rpc.ts';
+import { type Answer, call, callTool, initialize, type Json, post, send, toolCall } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
 const LIMIT = { timeout: 60_000 };
 /** src/upstream/connection.ts: so many may wait for each that may be in flight. */
 const QUEUE_FACTOR = 8;
-
-const toolCall = (id: number, name: string, args: object) => ({
-  jsonrpc: '2.0',
-  id,
-  method: 'tools/call',
-  params: { name, arguments: args },
-});
 
 const seriesOf = async (bridge: Bridge, server: string) => {
   const samples = await metricsOf(bridge);

@@ -19,7 +19,6 @@ import { type TestContext, test } from 'node:test';
 import { type Bridge, type BridgeOptions, startBridge } from './harness/bridge.ts';
 import { isAlive } from './harness/process.ts';
 import {
-  type Answer,
   call,
   callTool,
   endSession,
@@ -28,6 +27,7 @@ import {
   initialize,
   listen,
   openStream,
+  postBridge,
   type RawRequest,
   send,
 } from './harness/rpc.ts';
@@ -80,9 +80,6 @@ async function whoami(bridge: Bridge, server: string, how: Headers = {}): Promis
 }
 
 const gone = (pid: number) => until(`child ${pid} to end`, () => !isAlive(pid));
-
-const bridgeCall = (bridge: Bridge, body: object): Promise<Answer> =>
-  send(bridge, { method: 'POST', path: '/bridge', headers: honest(bridge), body: JSON.stringify(body) });
 
 test('each server is changed for itself: unchanged, changed, added and removed', LIMIT, async (t) => {
   const bridge = await start(t, {
@@ -144,7 +141,7 @@ test('each server is changed for itself: unchanged, changed, added and removed',
 
   const session = sessions.get('goes') ?? '';
   assert.equal((await call(bridge, 'goes', 'tools/list')).status, 404);
-  assert.equal((await bridgeCall(bridge, { serverPath: 'goes', method: 'tools/list' })).status, 403);
+  assert.equal((await postBridge(bridge, { serverPath: 'goes', method: 'tools/list' })).status, 403);
   await assert.rejects(initialize(bridge, 'goes'), /404/);
   const { body } = await send(bridge, { path: '/servers', headers: honest(bridge) });
   assert.deepEqual(
@@ -273,7 +270,7 @@ test('other tools and another policy of /bridge need no new children', LIMIT, as
   const session = await initialize(bridge, 'a');
   const before = await whoami(bridge, 'a', { session });
   const adhoc = { serverPath: command, args, method: 'tools/list' };
-  assert.equal((await bridgeCall(bridge, adhoc)).status, 403);
+  assert.equal((await postBridge(bridge, adhoc)).status, 403);
 
   const line = await reload(bridge, {
     servers: { a: marked('ONE', { tools: { deny: ['ech*'] } }) },
@@ -283,8 +280,8 @@ test('other tools and another policy of /bridge need no new children', LIMIT, as
   const denied = await call(bridge, 'a', 'tools/call', { name: 'echo', arguments: {} }, { session });
   assert.equal(denied.body.error.code, -32602);
   assert.equal((await whoami(bridge, 'a', { session })).pid, before.pid);
-  assert.equal((await bridgeCall(bridge, adhoc)).status, 200);
-  assert.equal((await bridgeCall(bridge, { ...adhoc, serverPath: 'a', args: [] })).status, 200);
+  assert.equal((await postBridge(bridge, adhoc)).status, 200);
+  assert.equal((await postBridge(bridge, { ...adhoc, serverPath: 'a', args: [] })).status, 200);
 });
 
 test('a worker that is forked later serves by the new configuration', LIMIT, async (t) => {

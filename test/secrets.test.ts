@@ -13,7 +13,7 @@ import { ENTRY, startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { cleanEnvironment } from './harness/process.ts';
 import { serveHttp } from './harness/remote-servers.ts';
-import { type Answer, call, honest, initialize, post, send } from './harness/rpc.ts';
+import { type Answer, call, honest, initialize, post, postBridge, send } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -101,13 +101,7 @@ forEachEngine('no secret is told in whatever a bridge says of itself', async (t,
     tell(await call(bridge, server, 'tools/list'));
     tell(await call(bridge, server, 'initialize', { protocolVersion: '2025-06-18', capabilities: {} }));
   }
-  const ask = (body: object): Promise<Answer> =>
-    send(bridge, {
-      method: 'POST',
-      path: '/bridge',
-      headers: honest(bridge),
-      body: JSON.stringify({ method: 'tools/list', ...body }),
-    });
+  const ask = (body: object): Promise<Answer> => postBridge(bridge, { method: 'tools/list', ...body });
   tell(await ask({ serverPath: command, args, env: { CALL_KEY: SENT.callEnv } }));
   tell(await ask({ serverPath: 'fine', env: { OTHER: SENT.callEnv } }));
   tell(await ask({ serverPath: `http://u:${SENT.callUrl}@127.0.0.1:9/x?key=${SENT.callUrl}` }));

@@ -11,7 +11,7 @@ import { forEachEngine } from './harness/engines.ts';
 import { assertHttpError } from './harness/expect.ts';
 import { openPeer, remoteServer } from './harness/remote-peer.ts';
 import { afterHandshake, json, serveHttp } from './harness/remote-servers.ts';
-import { honest, send } from './harness/rpc.ts';
+import { postBridge } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 
 const portOf = (url: string): string => new URL(url).port;
@@ -91,13 +91,7 @@ forEachEngine('POST /bridge calls nothing inside that is not listed', async (t, 
       bridge: { allow: 'any', urls: [`http://127.0.0.2:${port}`] },
     },
   });
-  const ask = (serverPath: string) =>
-    send(bridge, {
-      method: 'POST',
-      path: '/bridge',
-      headers: honest(bridge),
-      body: JSON.stringify({ serverPath, method: 'tools/list' }),
-    });
+  const ask = (serverPath: string) => postBridge(bridge, { serverPath, method: 'tools/list' });
   for (const host of [
     '127.0.0.1',
     '2130706433',

@@ -49,15 +49,8 @@ const ENTRANCES: Readonly<
       .result;
   },
   async '/bridge'(bridge, server, headers, _meta) {
-    const body = JSON.stringify({ serverPath: server, method: 'tools/call', params: { ...CALL, _meta } });
-    return (
-      await rpc.send(bridge, {
-        method: 'POST',
-        path: '/bridge',
-        headers: rpc.honest(bridge, { headers }),
-        body,
-      })
-    ).body;
+    const call = { serverPath: server, method: 'tools/call', params: { ...CALL, _meta } };
+    return (await rpc.postBridge(bridge, call, { headers })).body;
   },
 };
 

@@ -96,13 +96,38 @@ export function honest(
 
 /** POSTs `message` (as it is when it is text) to `/mcp/SERVER`. */
 export function post(bridge: Target, server: string, message: unknown, how: Headers = {}): Promise<Answer> {
-  return send(bridge, {
-    method: 'POST',
-    path: `/mcp/${server}`,
-    headers: honest(bridge, how),
-    body: typeof message === 'string' ? message : JSON.stringify(message),
-  });
+  return postTo(bridge, `/mcp/${server}`, message, how);
 }
+
+/** POSTs a call (as it is when it is text) to /bridge. */
+export function postBridge(bridge: Target, call: unknown, how: Headers = {}): Promise<Answer> {
+  return postTo(bridge, '/bridge', call, how);
+}
+
+/** Calls a tool through /bridge. */
+export function viaBridge(
+  bridge: Target,
+  serverPath: string,
+  name: string,
+  args: object = {},
+  how: Headers = {},
+): Promise<Answer> {
+  const params = { name, arguments: args };
+  return postBridge(bridge, { serverPath, method: 'tools/call', params }, how);
+}
+
+function postTo(bridge: Target, path: string, content: unknown, how: Headers): Promise<Answer> {
+  const body = typeof content === 'string' ? content : JSON.stringify(content);
+  return send(bridge, { method: 'POST', path, headers: honest(bridge, how), body });
+}
+
+/** The message that calls a tool. */
+export const toolCall = (id: unknown, name: string, args: object = {}) => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name, arguments: args },
+});
 
 let lastId = 0;
 
