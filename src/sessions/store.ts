@@ -116,11 +116,7 @@ export class SessionStore {
   async close(): Promise<void> {
     clearInterval(this.#sweep);
     this.#closed = true;
-    await Promise.all(
-      [...this.#sessions.values()].map((session) =>
-        this.end(session, 'drained', isResumable(session.facts.id) ? cutOff() : sessionEnded()),
-      ),
-    );
+    await Promise.all([...this.#sessions.values()].map((session) => this.end(session, 'drained', cutOff())));
   }
 
   #sweepIdle(): void {
@@ -147,11 +143,8 @@ export class SessionStore {
 export const goesOn = (): BridgeError =>
   new BridgeError('draining', 'This worker is stopping; the session goes on at another one.');
 
-/** What was in hand at the deadline may have been carried out: no 503, which promises that it was not. */
+/** What was in hand at the deadline may have been carried out: neither 503 nor 404, after which clients send it again. */
 const cutOff = (): BridgeError =>
-  new BridgeError(
-    'worker_died',
-    'This worker had to stop before there was an answer; the session goes on at another one.',
-  );
+  new BridgeError('worker_died', 'This worker had to stop before there was an answer.');
 
 const sessionEnded = (): BridgeError => new BridgeError('session_not_found', 'The session has ended.');
