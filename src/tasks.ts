@@ -1,8 +1,10 @@
 /**
  * The worker's task threads (Piscina), for what would block the event loop. They start with the first task and
- * end when there is nothing to do for a while.
+ * end when there is nothing to do for a while. Where none can be started (no memory, no file descriptor is left) the
+ * loop does the work after all: a message read late is better than a worker that ends.
  */
-import { Piscina } from 'piscina';
+import { Piscina, valueSymbol } from 'piscina';
+import { readLargeBridgeCall, readLargeMessage } from '../workers/messages.ts';
 import { BridgeError } from './errors.ts';
 import type { BridgeCall } from './protocol/bridge-call.ts';
 import { ANY_KEYS, MAX_CLIENT_KEYS } from './protocol/json-scanner.ts';
@@ -48,14 +50,16 @@ const MESSAGES_TASK = import.meta.url.endsWith('.ts')
   ? new URL('../workers/messages.ts', import.meta.url)
   : new URL('./workers/messages.js', import.meta.url);
 
-type TaskName = 'readLargeMessage' | 'readLargeBridgeCall';
+const TASKS = { readLargeMessage, readLargeBridgeCall };
+type TaskName = keyof typeof TASKS;
 
 const IDLE_MS = 10_000;
 
 export function createTasks(maxThreads: number): Tasks {
   let threads: Piscina<LargeMessage, unknown> | undefined;
-  const run = (name: TaskName, source: readonly Uint8Array[], maxKeys: number): Promise<unknown> => {
-    threads ??= new Piscina({
+  const unfinished = new Map<LargeMessage, AbortController>();
+  const startThreads = (): Piscina<LargeMessage, unknown> => {
+    const started = new Piscina<LargeMessage, unknown>({
       filename: MESSAGES_TASK.href,
       // Looked up when a thread starts, before it is told a task.
       name: 'readLargeMessage' satisfies TaskName,
@@ -63,8 +67,27 @@ export function createTasks(maxThreads: number): Tasks {
       maxThreads,
       idleTimeout: IDLE_MS,
     });
+    // A thread did not start. Nobody else would tell those who wait for it.
+    started.on('error', () => {
+      for (const [message, waiting] of unfinished) if (isHere(message)) waiting.abort();
+    });
+    return started;
+  };
+  const run = async (name: TaskName, source: readonly Uint8Array[], maxKeys: number): Promise<unknown> => {
+    threads ??= startThreads();
     const parts = source.map(alone);
-    return threads.run({ parts, maxKeys }, { name, transferList: parts.map(({ buffer }) => buffer) });
+    const message = { parts, maxKeys };
+    const waiting = new AbortController();
+    unfinished.set(message, waiting);
+    try {
+      const transferList = parts.map(({ buffer }) => buffer);
+      return await threads.run(message, { name, transferList, signal: waiting.signal });
+    } catch (error) {
+      if (!isHere(message)) throw error;
+      return onTheLoop(name, message);
+    } finally {
+      unfinished.delete(message);
+    }
   };
   const read = (
     source: string | Uint8Array | readonly Uint8Array[],
@@ -88,6 +111,15 @@ export function createTasks(maxThreads: number): Tasks {
       await threads?.destroy();
     },
   };
+}
+
+/** No thread has taken it. */
+const isHere = ({ parts }: LargeMessage): boolean => parts.some(({ byteLength }) => byteLength > 0);
+
+function onTheLoop(name: TaskName, message: LargeMessage): unknown {
+  const result = TASKS[name](message);
+  const isMoved = typeof result === 'object' && result !== null && valueSymbol in result;
+  return isMoved ? result[valueSymbol] : result;
 }
 
 /** In an ArrayBuffer that nobody else has a part of. */

@@ -183,10 +183,11 @@ export async function runWorker(
       await flushLog(log);
     };
     let beatAt = now();
+    let rssBytes = 0;
     const heartbeat = setInterval(() => {
       const lagMs = Math.max(0, now() - beatAt - HEARTBEAT_MS);
       beatAt = now();
-      const rssBytes = process.memoryUsage.rss();
+      rssBytes = residentBytes(rssBytes);
       fleet.heartbeat({ lagMs, inFlight: traffic.inFlight, rssBytes, metrics: metrics.snapshot() });
     }, HEARTBEAT_MS);
 
@@ -247,5 +248,14 @@ export async function runWorker(
     await fleet.bootFailed(messageOf(error));
     await flushLog(log);
     process.exit(1);
+  }
+}
+
+/** Of this process; as it was `before` when there is no descriptor free to read it with. */
+function residentBytes(before: number): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return before;
   }
 }

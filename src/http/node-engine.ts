@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { asBytes, joinChunks, lengthBound } from './chunks.ts';
+import { maxConnections } from './connection-limit.ts';
 import {
   type AnswerHead,
   type Chunk,
@@ -40,6 +41,7 @@ export function createNodeEngine(): HttpEngine {
       });
       server.on('request', (req, res) => handler(new NodeRequest(req), new NodeResponse(req, res)));
       server.on('clientError', refuse);
+      limitConnections(server);
       return new Promise((resolve, reject) => {
         server.once('error', (error) => {
           reject(new Error(`Cannot listen on ${host}:${port}: ${error.message}`, { cause: error }));
@@ -63,6 +65,22 @@ function listener(server: Server): Listener {
       server.closeAllConnections();
     },
   };
+}
+
+/**
+ * Not `maxConnections`: the primary would hand what one worker refuses to the next one, for ever. Nor none: from a worker
+ * that had no descriptor for a connection the primary waits for a word in vain, and gives it no other one.
+ */
+function limitConnections(server: Server): void {
+  const max = maxConnections();
+  let open = 0;
+  server.on('connection', (socket) => {
+    open++;
+    socket.once('close', () => {
+      open--;
+    });
+    if (open > max) socket.destroy();
+  });
 }
 
 /** What the parser refused, before there was a request. */

@@ -112,7 +112,8 @@ class StdioTransport implements Transport, Task {
         ...confined.identity,
       });
       child.on('error', (error) => this.#failedToStart(error));
-      if (child.pid === undefined) return child;
+      // It may have no pipes then either: without a free descriptor none are made.
+      if (child.pid === undefined) return undefined;
       this.#deps.started(child.pid);
       child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
       child.stderr.on('data', (chunk: Buffer) => this.#stderr.push(chunk));
