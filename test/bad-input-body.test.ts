@@ -17,6 +17,7 @@ import {
   metricsOf,
   sumOf,
 } from './harness/expect.ts';
+import { RawClient } from './harness/raw-client.ts';
 import {
   begin,
   call,
@@ -30,7 +31,6 @@ import {
 } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 import { until } from './harness/until.ts';
-import { RawClient } from './http-client.ts';
 
 const MAX_BODY_BYTES = 400_000;
 const PING = '{"jsonrpc":"2.0","id":7,"method":"ping"}';

@@ -158,7 +158,7 @@ test('a call that nobody came back to in time is over, at its server too', async
 test('a call does not outlive its worker, and is not run again', async (t) => {
   const own = await startBridge(t, { config: { servers: { legacy } } });
   const requestState = await parked(own);
-  const workers = own.processes().filter((pid) => own.lines().some(({ workerPid }) => workerPid === pid));
+  const workers = own.workers();
   const owner = workers.find((pid) => descendants(pid).length > 0) ?? 0;
   const door = await openDoor(own, (pid) => pid !== owner);
   t.after(() => door.close());

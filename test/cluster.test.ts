@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Bridge, startBridge } from './harness/bridge.ts';
-import { callThrough, type Door, openDoor, throughWorker } from './harness/door.ts';
+import { callThrough, type Door, openDoor, openSessionThrough, throughWorker } from './harness/door.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { eventReader } from './harness/event-reader.ts';
 import {
@@ -27,7 +27,6 @@ import {
   endSession,
   honest,
   initialize,
-  initializeParams,
   type Json,
   post,
 } from './harness/rpc.ts';
@@ -55,10 +54,7 @@ async function pidOfChild(bridge: Bridge, { server, id }: Session): Promise<numb
 
 const workersOf = (bridge: Bridge): Promise<number[]> =>
   until('every worker to be known', () => {
-    const pids = bridge
-      .lines()
-      .flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : []));
-    const alive = pids.filter(isAlive);
+    const alive = bridge.workers().filter(isAlive);
     return alive.length === WORKERS && alive;
   });
 
@@ -471,12 +467,7 @@ test('the death of a worker costs the sessions that it owned, and no other', {
 
 /** Opens a session at that worker. */
 async function openThrough(bridge: Bridge, worker: number, server: string): Promise<Session> {
-  const message = { id: 1, method: 'initialize', params: initializeParams() };
-  const answer = await callThrough(bridge, worker, server, { message });
-  const id = answer.headers['mcp-session-id'];
-  assert.ok(typeof id === 'string', answer.text);
-  await post(bridge, server, { jsonrpc: '2.0', method: 'notifications/initialized' }, { session: id });
-  return { server, id };
+  return { server, id: await openSessionThrough(bridge, worker, server) };
 }
 
 /** Scrapes again and again; a worker that dies may take a scrape with it. */

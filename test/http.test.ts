@@ -16,7 +16,7 @@ import { RPC_WITHOUT_ID, sendError } from '../src/http/send-error.ts';
 import { sseEvent } from '../src/http/sse.ts';
 import { LARGE_MESSAGE_BYTES } from '../src/protocol/large.ts';
 import { OwnBytes } from '../src/protocol/own-bytes.ts';
-import { RawClient } from './http-client.ts';
+import { RawClient } from './harness/raw-client.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 

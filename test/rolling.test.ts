@@ -12,9 +12,6 @@ import { until } from './harness/until.ts';
 
 const config = { servers: { own: echo(), shared: { ...echo(), isolation: 'shared' } } };
 
-const workersOf = (bridge: Bridge): number[] =>
-  bridge.lines().flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : []));
-
 async function echoed(bridge: Bridge, session: string): Promise<string> {
   const result = await callTool(bridge, 'shared', 'echo', { text: session }, { session });
   return result.content[0].text;
@@ -23,7 +20,7 @@ async function echoed(bridge: Bridge, session: string): Promise<string> {
 forEachEngine('a rolling restart fails no call on a kept-alive connection', async (t, engine) => {
   const bridge = await startBridge(t, { config, engine, env: { LOG_LEVEL: 'INFO' } });
   const session = await initialize(bridge, 'shared');
-  const before = workersOf(bridge);
+  const before = bridge.workers();
   const calls = startSteadyCalls(bridge, 'shared');
   t.after(() => calls.stop());
   await until('the first answers', () => calls.answered() > 50);
@@ -33,7 +30,7 @@ forEachEngine('a rolling restart fails no call on a kept-alive connection', asyn
   await until('answers of the new workers', () => calls.answered() > answered + 50);
   assert.deepEqual(await calls.stop(), []);
   assert.deepEqual(before.filter(isAlive), []);
-  assert.equal(workersOf(bridge).length, 4);
+  assert.equal(bridge.workers().length, 4);
   assert.equal(await echoed(bridge, session), session);
 });
 

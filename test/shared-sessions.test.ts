@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bridge, startBridge } from './harness/bridge.ts';
-import { callThrough } from './harness/door.ts';
+import { openSessionThrough } from './harness/door.ts';
 import { assertNoSession, metricsOf, sumOf } from './harness/expect.ts';
 import { isAlive } from './harness/process.ts';
-import { type Answer, call, callTool, endSession, initialize, initializeParams } from './harness/rpc.ts';
+import { type Answer, call, callTool, endSession, initialize } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -96,24 +96,13 @@ test('a call that a draining worker does not get done is told so, and its sessio
 /** The two workers that serve, the younger one last. */
 const workersOf = (bridge: Bridge): Promise<readonly [number, number]> =>
   until('two workers to be ready', async () => {
-    const pids = bridge
-      .lines()
-      .flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : []))
-      .filter(isAlive);
+    const pids = bridge.workers().filter(isAlive);
     const [one, two] = pids;
     return pids.length === 2 && one !== undefined && two !== undefined && ([one, two] as const);
   });
 
-async function openThrough(bridge: Bridge, worker: number): Promise<string> {
-  const message = { id: 1, method: 'initialize', params: initializeParams() };
-  const { headers, text } = await callThrough(bridge, worker, 'shared', { message });
-  const id = headers['mcp-session-id'];
-  assert.ok(typeof id === 'string', text);
-  return id;
-}
-
 const openAll = (bridge: Bridge, worker: number, count = SESSIONS): Promise<readonly string[]> =>
-  Promise.all(Array.from({ length: count }, () => openThrough(bridge, worker)));
+  Promise.all(Array.from({ length: count }, () => openSessionThrough(bridge, worker, 'shared')));
 
 /** The child that serves the session; there is one in each worker. */
 async function childOf(bridge: Bridge, session: string): Promise<number> {
@@ -127,7 +116,7 @@ test('a session that has moved on is not ended by what it left behind', { timeou
   const sessions = await openAll(bridge, opener, 24);
   process.kill(opener, 'SIGKILL');
   for (const session of sessions) assert.equal((await echoed(bridge, session)).status, 200);
-  const first = await childOf(bridge, await openThrough(bridge, other));
+  const first = await childOf(bridge, await openSessionThrough(bridge, other, 'shared'));
   const [, replacement] = await workersOf(bridge);
 
   // With two workers again, some of the sessions are the new one's; what the old one had of them goes.

@@ -60,9 +60,6 @@ async function crowd(bridge: Bridge): Promise<readonly number[]> {
 /** Where a worker blocks its event loop for ever on SIGPWR. */
 const BLOCKABLE = { NODE_OPTIONS: `--require=${resolve('test/fixtures/worker-faults.cjs')}` };
 
-const workersOf = (bridge: Bridge): number[] =>
-  bridge.lines().flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : []));
-
 const ledgersIn = ({ runtimeDir }: Bridge): string[] =>
   readdirSync(runtimeDir).filter((name) => name.endsWith('.ledger'));
 
@@ -165,9 +162,7 @@ const callRaw = (bridge: Bridge, session: string, name: string, args: object): P
 forEachEngine('what does not finish by the deadline is told so, at whichever worker', async (t, engine) => {
   const bridge = await startBridge(t, { config, engine, env: { DRAIN_TIMEOUT_MS: '500' } });
   const session = await initialize(bridge, 'own');
-  const workers = bridge
-    .lines()
-    .flatMap(({ workerPid }) => (workerPid === undefined ? [] : [Number(workerPid)]));
+  const workers = bridge.workers();
   assert.equal(workers.length, 2);
   const endless = { name: 'cancelable', arguments: { tag: 'endless' } };
   // One worker owns the session; the call that came to the other one has made a hop.
@@ -220,7 +215,7 @@ test('a killed primary takes its workers and every child with it', LIMIT, async 
 test('workers that hang go with their killed primary, and so does every child', LIMIT, async (t) => {
   const bridge = await startBridge(t, { config, env: BLOCKABLE });
   const processes = await crowd(bridge);
-  for (const pid of workersOf(bridge)) process.kill(pid, 'SIGPWR');
+  for (const pid of bridge.workers()) process.kill(pid, 'SIGPWR');
   process.kill(bridge.pid, 'SIGKILL');
   await allGone(processes);
   const told = /^The primary was killed; ended what it left: 2 workers, children of .*stubborn/;
@@ -232,7 +227,7 @@ test('workers that hang go with their killed primary, and so does every child', 
 test('what primary and workers leave that are killed together is ended too', LIMIT, async (t) => {
   const bridge = await startBridge(t, { config });
   const processes = await crowd(bridge);
-  for (const pid of [bridge.pid, ...workersOf(bridge)]) process.kill(pid, 'SIGKILL');
+  for (const pid of [bridge.pid, ...bridge.workers()]) process.kill(pid, 'SIGKILL');
   await allGone(processes);
 });
 
@@ -247,7 +242,7 @@ test(
     const second = await until('another guardian', () =>
       processesWith(bridge.runtimeDir).find((pid) => pid !== first),
     );
-    for (const pid of [second, bridge.pid, ...workersOf(bridge)]) process.kill(pid, 'SIGKILL');
+    for (const pid of [second, bridge.pid, ...bridge.workers()]) process.kill(pid, 'SIGKILL');
     await startAgain(t, bridge).printed(/MCP Bridge on /);
     await allGone(processes);
   },

@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Bridge, ENTRY, linesIn, startBridge, TEST_TOKEN } from './harness/bridge.ts';
-import { callThrough } from './harness/door.ts';
+import { ENTRY, linesIn, startBridge, TEST_TOKEN } from './harness/bridge.ts';
+import { callThrough, openSessionThrough } from './harness/door.ts';
 import { metricsOf, sumOf } from './harness/expect.ts';
 import { freePort } from './harness/free-port.ts';
 import { descendants, isAlive, type Running, run } from './harness/process.ts';
-import { initializeParams, send, type Target } from './harness/rpc.ts';
+import { send, type Target } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -33,23 +33,14 @@ const logged = (bridge: Pick<Running, 'stdout'>, message: string): Line[] =>
     ];
   });
 
-const readyPids = (bridge: Pick<Running, 'stdout'>): number[] =>
-  logged(bridge, 'worker ready').map(({ workerPid }) => workerPid);
-
-async function open(bridge: Bridge, worker: number, server: string): Promise<string> {
-  const message = { id: 1, method: 'initialize', params: initializeParams() };
-  const answer = await callThrough(bridge, worker, server, { message });
-  return String(answer.headers['mcp-session-id']);
-}
-
 test(
   'a worker that hangs is killed after ten seconds and replaced, with all its children',
   LIMIT,
   async (t) => {
     const bridge = await startBridge(t, { config, env: { NODE_OPTIONS } });
-    const [hanging = 0, other = 0] = readyPids(bridge);
-    const session = await open(bridge, hanging, 'shared');
-    await open(bridge, hanging, 'family');
+    const [hanging = 0, other = 0] = bridge.workers();
+    const session = await openSessionThrough(bridge, hanging, 'shared');
+    await openSessionThrough(bridge, hanging, 'family');
     const children = descendants(hanging);
     assert.equal(children.length, 3, 'two servers, one of them with a child of its own');
     process.kill(hanging, 'SIGPWR');
@@ -57,7 +48,7 @@ test(
     await bridge.printed(/worker hangs and is killed/);
     const [line] = logged(bridge, 'worker hangs and is killed');
     assert.ok(Number(line?.['silentMs']) >= 10_000, `it was silent for ${line?.['silentMs']} ms`);
-    await until('another worker', () => readyPids(bridge).length === 3);
+    await until('another worker', () => bridge.workers().length === 3);
     await until('its children to be gone', () => !children.some(isAlive));
     const message = { id: 2, method: 'tools/call', params: { name: 'echo', arguments: { text: 'goes on' } } };
     const answer = await callThrough(bridge, other, 'shared', { session, message });

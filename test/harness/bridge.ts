@@ -38,6 +38,8 @@ export interface Bridge {
   readonly stderr: () => string;
   /** What it logged, parsed; lines that are no JSON are left out. */
   lines(): Record<string, unknown>[];
+  /** Process ids of all workers that have become ready so far, in that order. */
+  workers(): number[];
   /** Resolves with the first match in its output. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
   /** Every process below the primary: workers, and the servers that they started. */
@@ -92,6 +94,7 @@ export async function startBridge(t: Pick<TestContext, 'after'>, options: Bridge
   if (outcome instanceof Error) {
     throw new Error(`${outcome.message}\n${running.stdout()}\n${running.stderr()}`, { cause: outcome });
   }
+  const lines = (): Record<string, unknown>[] => linesIn(running.stdout());
   return {
     url,
     port,
@@ -101,7 +104,9 @@ export async function startBridge(t: Pick<TestContext, 'after'>, options: Bridge
     runtimeDir,
     stdout: running.stdout,
     stderr: running.stderr,
-    lines: () => linesIn(running.stdout()),
+    lines,
+    workers: () =>
+      lines().flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : [])),
     printed: running.printed,
     processes: () => descendants(running.pid),
     stop() {

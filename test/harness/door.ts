@@ -3,8 +3,15 @@
  * only a connection that has asked who serves it can tell a call that makes a hop from one that does not.
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
-import type { Target } from './rpc.ts';
-import { type Answer, honest, type RawRequest, readAnswer } from './rpc.ts';
+import {
+  type Answer,
+  honest,
+  initializeParams,
+  post,
+  type RawRequest,
+  readAnswer,
+  type Target,
+} from './rpc.ts';
 
 export interface Door {
   /** Of the worker behind it. */
@@ -64,6 +71,16 @@ export function callThrough(
   return throughWorker(bridge, pid, (door) =>
     door.send({ method: 'POST', path: `/mcp/${server}`, headers, body }),
   );
+}
+
+/** Opens a session at that worker, and returns its id. */
+export async function openSessionThrough(bridge: Target, pid: number, server: string): Promise<string> {
+  const message = { id: 1, method: 'initialize', params: initializeParams() };
+  const { status, headers, text } = await callThrough(bridge, pid, server, { message });
+  const session = headers['mcp-session-id'];
+  if (typeof session !== 'string') throw new Error(`initialize: ${status} ${text}`);
+  await post(bridge, server, { jsonrpc: '2.0', method: 'notifications/initialized' }, { session });
+  return session;
 }
 
 function door(agent: Agent, bridge: Pick<Target, 'port'>, pid: number): Door {
