@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import pino from 'pino';
 import { Deadlines } from './deadline.ts';
+import { asBridgeError, BridgeError } from './errors.ts';
 import type { RawRequest, RawResponse } from './http/engine.ts';
 import { Exchange } from './http/exchange.ts';
 import { HeaderList } from './http/header-list.ts';
 import { JSON_HEADERS, SSE_HEADERS } from './http/reply.ts';
+import { errorAnswer, RPC_WITHOUT_ID, rpcErrorBody } from './http/send-error.ts';
 import { createTraffic } from './traffic.ts';
 
 const INTERVAL_MS = 10_000;
@@ -13,13 +15,15 @@ const INTERVAL_MS = 10_000;
 function start(t: TestContext) {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const deadlines = new Deadlines();
-  const log = pino({ level: 'silent' });
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const traffic = createTraffic({ log, record: () => undefined, deadlines, id: 'w' });
   t.after(() => {
     traffic.close();
     deadlines.close();
   });
   return {
+    lines,
     tick: () => t.mock.timers.tick(INTERVAL_MS),
     exchange() {
       let written = '';
@@ -69,4 +73,25 @@ test('no comment comes between the parts of an event, and none into what is no e
   for (let i = 0; i < 2; i++) tick();
   assert.equal(stream.written(), 'data: half of it\n\n:\n\n');
   assert.equal(json.written(), '{}');
+});
+
+test('what failed on this side has one line with the id of its request, however it was told', (t) => {
+  const { lines } = start(t);
+  errorAnswer(new BridgeError('server_timeout', 'Too slow.'), 'http', 'w-1');
+  errorAnswer(new BridgeError('server_died', 'It ended.'), RPC_WITHOUT_ID, 'w-2');
+  rpcErrorBody(asBridgeError(new TypeError('x is not a function')), '7', 'w-3');
+  for (const code of ['at_limit', 'server_error', 'unauthorized', 'server_backing_off'] as const)
+    errorAnswer(new BridgeError(code, 'No.'), 'http', 'w-4');
+  const told = lines.map(({ msg, requestId, code, reason }) => ({ msg, requestId, code, reason }));
+  assert.deepEqual(told, [
+    { msg: 'a request failed', requestId: 'w-1', code: 'server_timeout', reason: 'Too slow.' },
+    { msg: 'a request failed', requestId: 'w-2', code: 'server_died', reason: 'It ended.' },
+    {
+      msg: 'a request failed by a defect of the bridge',
+      requestId: 'w-3',
+      code: undefined,
+      reason: undefined,
+    },
+  ]);
+  assert.match(JSON.stringify(lines[2]), /x is not a function/);
 });

@@ -1,10 +1,11 @@
 /**
- * What a worker counts and notes of its requests: those in flight, which a drain waits for, and a line and two
- * metrics for each that ended. Keeps event streams alive that say nothing.
+ * What a worker counts and notes of its requests: those in flight, which a drain waits for, a line and two metrics for
+ * each that ended, and a line for each that failed on this side. Keeps event streams alive that say nothing.
  */
 import type { Deadlines } from './deadline.ts';
 import { type Exchange, type ExchangeContext, requestIds } from './http/exchange.ts';
 import type { RecordRequest } from './http/request-recorder.ts';
+import { type ToldError, toldErrors } from './http/send-error.ts';
 import type { Logger } from './log.ts';
 
 export interface Traffic {
@@ -38,6 +39,8 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
   }, KEEP_ALIVE_MS);
   keepAlive.unref();
   const nextRequestId = requestIds(id);
+  const noteFailure = (told: unknown): void => note(log, told as ToldError);
+  toldErrors.subscribe(noteFailure);
   const isNoted = log.isLevelEnabled('debug');
   let begun = 0;
   let ended = 0;
@@ -54,6 +57,7 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
     },
     close(): void {
       clearInterval(keepAlive);
+      toldErrors.unsubscribe(noteFailure);
     },
     context: {
       deadlines,
@@ -78,4 +82,15 @@ export function createTraffic({ log, record, deadlines, id }: TrafficDeps): Traf
     },
   };
   return traffic;
+}
+
+/**
+ * A failure of the bridge's or of a server's. Not what a limit or a back-off refused, which a client in a loop would fill
+ * the log with, nor a server's own error, which is its answer: the metrics count them.
+ */
+function note(log: Logger, { error, requestId }: ToldError): void {
+  const { code, status, message, retryAfterSeconds } = error;
+  if (status < 500 || retryAfterSeconds !== undefined || code === 'server_error') return;
+  if (code === 'internal') log.error({ err: error, requestId }, 'a request failed by a defect of the bridge');
+  else log.warn({ code, reason: message, requestId }, 'a request failed');
 }

@@ -162,7 +162,6 @@ export async function runWorker(
           isDraining,
         }),
       ],
-      failed: (error, { route, requestId }) => log.warn({ err: error, route, requestId }, 'request failed'),
     });
 
     await relay.listen();

@@ -1,4 +1,5 @@
 /** A BridgeError as an HTTP answer, in the two shapes that the bridge has. */
+import { channel } from 'node:diagnostics_channel';
 import type { BridgeError } from '../errors.ts';
 import type { HeaderPairs } from './engine.ts';
 import { JSON_HEADERS, type Reply } from './reply.ts';
@@ -12,6 +13,18 @@ export type ErrorShape = 'http' | { readonly rpcId: string | null | undefined };
 /** On /mcp, before the request's id is known. */
 export const RPC_WITHOUT_ID: ErrorShape = { rpcId: null };
 
+/** An error as it is told to a client. */
+export interface ToldError {
+  readonly error: BridgeError;
+  readonly requestId: string;
+}
+
+/** Carries a ToldError each time. A channel, because errors are told from everywhere, and one place logs them. */
+export const toldErrors = channel('mcp-bridge.told-error');
+
+const publish = (error: BridgeError, requestId: string): void =>
+  toldErrors.publish({ error, requestId } satisfies ToldError);
+
 export interface ErrorAnswer {
   readonly status: number;
   readonly headers: HeaderPairs;
@@ -24,6 +37,7 @@ export function sendError(reply: Reply, error: BridgeError, shape: ErrorShape): 
 }
 
 export function errorAnswer(error: BridgeError, shape: ErrorShape, requestId: string): ErrorAnswer {
+  publish(error, requestId);
   const headers = [...JSON_HEADERS, ...(error.details.headers ?? [])];
   if (error.retryAfterSeconds !== undefined) headers.push(['Retry-After', String(error.retryAfterSeconds)]);
   return {
@@ -38,7 +52,7 @@ function bodyOf(error: BridgeError, shape: ErrorShape, requestId: string): strin
   if (shape === 'http') return httpBody(error, requestId);
   // MCP, "Session Management", asks only for the 404; this body is what the SDKs send and expect.
   if (error.code === 'session_not_found') return SESSION_NOT_FOUND;
-  return rpcErrorBody(error, shape.rpcId, requestId);
+  return rpcBody(error, shape.rpcId, requestId);
 }
 
 function httpBody(error: BridgeError, requestId: string): string {
@@ -48,6 +62,11 @@ function httpBody(error: BridgeError, requestId: string): string {
 
 /** Also the data of an SSE event, for an error after a stream has begun; there the id tells whose it is. */
 export function rpcErrorBody(error: BridgeError, id: string | null | undefined, requestId: string): string {
+  publish(error, requestId);
+  return rpcBody(error, id, requestId);
+}
+
+function rpcBody(error: BridgeError, id: string | null | undefined, requestId: string): string {
   const { message, rpcCode, code, details } = error;
   const object = JSON.stringify({ code: rpcCode, message, data: { ...details.data, code, requestId } });
   return `{"jsonrpc":"2.0",${id === undefined ? '' : `"id":${id},`}"error":${object}}`;

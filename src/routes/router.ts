@@ -27,12 +27,10 @@ export interface RouterDeps {
   readonly gate: Gate;
   readonly context: ExchangeContext;
   readonly routes: readonly Route[];
-  /** An error that is not the caller's fault. */
-  readonly failed: (error: BridgeError, exchange: Exchange) => void;
 }
 
 export function createRouter(deps: RouterDeps): (request: RawRequest, response: RawResponse) => void {
-  const { gate, context, failed } = deps;
+  const { gate, context } = deps;
   const exact = new Map<string, Route>();
   const prefixed: { readonly prefix: string; readonly route: Route }[] = [];
   for (const route of deps.routes) {
@@ -51,9 +49,7 @@ export function createRouter(deps: RouterDeps): (request: RawRequest, response: 
   let last = find('/');
 
   const refuse = (exchange: Exchange, thrown: unknown, shape: ErrorShape): void => {
-    const error = asBridgeError(thrown);
-    if (error.status >= 500) failed(error, exchange);
-    sendError(exchange, error, shape);
+    sendError(exchange, asBridgeError(thrown), shape);
   };
 
   return (request, response) => {
