@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { asBridgeError, BridgeError, ERRORS, type ErrorCode, messageOf } from './errors.ts';
 
@@ -49,6 +50,23 @@ test('the table of errors is what clients know it to be', () => {
     [status, rpc, retryable],
   ]);
   assert.deepEqual(Object.fromEntries(table), TABLE);
+});
+
+test('docs/http.md has every error with its status and its JSON-RPC code, which is -32603 where none is given', () => {
+  const page = readFileSync(new URL('../docs/http.md', import.meta.url), 'utf8');
+  const rows = page.matchAll(/^\| (\d{3})? ?\| ((?:`[a-z_]+`(?:, )?)+) \| (-\d+)? ?\| (.+) \|$/gm);
+  const listed = Array.from(rows).flatMap(([, status, codes = '', rpc = '-32603', when = '']) =>
+    Array.from(codes.matchAll(/[a-z_]+/g), ([code]) => {
+      const isEvent = status === undefined && when.startsWith('only as an event');
+      return [code, isEvent ? 'event' : Number(status), Number(rpc)];
+    }),
+  );
+  const table = Object.entries(ERRORS).map(([code, { status, rpc }]) => [
+    code,
+    code === 'answer_lost' ? 'event' : status,
+    rpc,
+  ]);
+  assert.deepEqual(listed.sort(), table.sort());
 });
 
 test('only what may succeed later says when to try again, after a second if nothing else is known', () => {

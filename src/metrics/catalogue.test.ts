@@ -46,3 +46,28 @@ test('names are unique, counters end in _total and nothing else does, buckets as
     );
   }
 });
+
+test('docs/metrics.md names every value of the labels that the source has a type for', () => {
+  const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+  const types: readonly [row: string, file: string, type: string][] = [
+    ['`outcome` of `upstream_requests_total`', 'upstream/connection.ts', 'Outcome'],
+    ['`state` of `upstream_children`', 'pool/child.ts', 'ChildState'],
+    ['`state` of `upstream_breaker`', 'pool/breaker.ts', 'BreakerState'],
+    ['`reason` of `sessions_closed_total`', 'sessions/store.ts', 'CloseReason'],
+    ['`reason` of `auth_failures_total`', 'http/auth.ts', 'AuthFailure'],
+    ['`reason` of `worker_restarts_total`', 'supervisor/fleet-state.ts', 'RestartReason'],
+  ];
+  for (const [row, file, type] of types) {
+    const source = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
+    const union = new RegExp(`type ${type} =([^;]+);`).exec(source)?.[1] ?? '';
+    const values = Array.from(union.matchAll(/'([a-z_]+)'/g), ([, value = '']) => value);
+    assert.ok(values.length > 2, `${type} of ${file} has no values`);
+    const [, cell = ''] = page.split(`| ${row} |`);
+    const [line = ''] = cell.split('\n');
+    assert.deepEqual(
+      values.filter((value) => !line.includes(`\`${value}\``)),
+      [],
+      row,
+    );
+  }
+});
