@@ -62,7 +62,10 @@ export async function runWorker(
   let current = settings;
   const log = createLogger(settings, { role: 'worker', slot: fleet.slot });
   try {
-    const engine = await selectEngine(settings.httpEngine, (sentence) => log.warn(sentence));
+    const engine = await selectEngine(settings.httpEngine, (sentence) => {
+      // The others find the same: one line says it for all.
+      if (fleet.slot === 0) log.warn(sentence);
+    });
     const metrics = createMetrics({
       slot: fleet.slot,
       version: BRIDGE_VERSION,

@@ -33,8 +33,8 @@ import { echo, everything, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
 const LIMIT = { timeout: 60_000 };
-/** src/supervisor/rules.ts: two stop signals within half a second are one, since a terminal and npm both pass them on. */
-const SAME_SIGNAL_MS = 500;
+/** src/supervisor/rules.ts: two stop signals within a tenth of a second are one, since a terminal and npm both pass them on. */
+const SAME_SIGNAL_MS = 100;
 
 /** Servers that do not want to go: deaf to the end of stdin and to SIGTERM, and one with a child of its own. */
 const config = {

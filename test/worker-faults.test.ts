@@ -100,6 +100,23 @@ for (const [fault, reason] of [
   );
 }
 
+test(
+  'where uWebSockets.js does not load, node:http serves, and one warning for all workers says why',
+  LIMIT,
+  async (t) => {
+    const bridge = await startBridge(t, {
+      config,
+      env: { NODE_OPTIONS, WORKER_FAULT: 'no-binary', HTTP_ENGINE: 'auto' },
+    });
+    assert.equal((await send(bridge, { path: '/health' })).body.engine, 'node');
+    const warnings = bridge.lines().filter(({ level }) => level === 'warn');
+    assert.deepEqual(
+      warnings.map(({ msg }) => String(msg).replace(/, so .*/, '')),
+      ['uWebSockets.js does not load here'],
+    );
+  },
+);
+
 /** Two workers, not waited for, because some will never be ready; `fault` gets the bridge's folder. */
 async function startFaulty(t: TestContext, fault: (folder: string) => string): Promise<Running & Target> {
   const cwd = mkdtempSync(join(tmpdir(), 'faulty-'));

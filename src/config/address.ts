@@ -19,7 +19,12 @@ export function parseHostHeader(text: string): readonly string[] | undefined {
   return isIPv6(host) ? [`[${host}]`, host] : [host];
 }
 
-export const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]', '::1'];
+const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]', '::1'];
+
+/** What clients call the loopback interface; with `host`, since that may be another address of it (127.0.0.2). */
+export function loopbackHostsWith(host: string): readonly string[] {
+  return [...new Set([...loopbackHosts, host])];
+}
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));

@@ -418,6 +418,11 @@ test('the servers come from the named file, the usual ones in order, then MCP_SE
   ]);
 });
 
+test('another address of the loopback interface is a name that clients may use', (t) => {
+  const { settings } = good(t, { files: one, environment: { HOST: '127.0.0.2' } });
+  assert.deepEqual(settings.allowedHosts, ['localhost', '127.0.0.1', '[::1]', '::1', '127.0.0.2']);
+});
+
 test('production listens everywhere, allows no origin, and demands a way in', (t) => {
   const environment = { NODE_ENV: 'production' };
   const demand =

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { closedBridge, namesAnyone, readAuth, readBridge } from './access.ts';
-import { isLoopback, loopbackHosts } from './address.ts';
+import { isLoopback, loopbackHostsWith } from './address.ts';
 import { usableCpus } from './cpus.ts';
 import { gatherVariables, type Sourced, type Variables } from './dotenv.ts';
 import { type Environment, misspelled, readEnvironment } from './environment.ts';
@@ -213,7 +213,7 @@ interface Parts {
 function settingsOf({ cwd, values, served, accessTokens }: Parts): Settings {
   const production = values.NODE_ENV === 'production';
   const host = values.HOST ?? (production ? '0.0.0.0' : '127.0.0.1');
-  const allowedHosts = values.ALLOWED_HOSTS ?? (isLoopback(host) ? loopbackHosts : undefined);
+  const allowedHosts = values.ALLOWED_HOSTS ?? (isLoopback(host) ? loopbackHostsWith(host) : undefined);
   const { auth: _, ...rest } = served;
   return {
     nodeEnv: values.NODE_ENV,

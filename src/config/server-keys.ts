@@ -71,7 +71,12 @@ export const SERVER_KEYS = {
     default: "the file's folder",
     only: 'stdio',
   },
-  user: { shape: account, doc: 'Account its children run under', default: "the bridge's", only: 'stdio' },
+  user: {
+    shape: account,
+    doc: 'Account its children run under, with its group and home; a number needs no account',
+    default: "the bridge's",
+    only: 'stdio',
+  },
   group: { shape: account, doc: 'Group its children run under', default: "the bridge's", only: 'stdio' },
   limits: { shape: record(LIMIT_KEYS), doc: 'Limits of each child', default: 'none', only: 'stdio' },
   url: { shape: filled({ allowed: 'a URL' }), doc: 'Address of a remote server', only: 'remote' },

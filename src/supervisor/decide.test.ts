@@ -270,7 +270,7 @@ test('a second stop kills what is left; the echo of the first one does not', () 
   const fleet = running(2);
   fleet.send({ type: 'stop' });
   assert.deepEqual(orders(fleet.send({ type: 'stop' })), []);
-  fleet.wait(600, 'a', 'b');
+  fleet.wait(100, 'a', 'b');
   fleet.leave('a');
   assert.deepEqual(orders(fleet.send({ type: 'stop' })), ['kill b']);
   assert.deepEqual(orders(fleet.die('b', 'SIGKILL')), ['reap b', 'exit 0']);

@@ -24,7 +24,10 @@ export interface Rules {
   readonly memoryPauseMs: number;
   /** 0: no limit. */
   readonly maxMemoryBytes: number;
-  /** A terminal and npm both pass on one Ctrl-C: two stop signals within this time are one. */
+  /**
+   * A terminal and npm both pass on one Ctrl-C, within a few milliseconds: two stop signals within this time are one.
+   * Short, because whoever asks a second time wants it now.
+   */
   readonly sameSignalMs: number;
   /** A tick that comes later than this means that the primary itself stood still, not its workers. */
   readonly stallMs: number;
@@ -44,7 +47,7 @@ export function rulesFor(settings: Pick<Settings, 'drainTimeoutMs' | 'workerMaxM
     failedMs: 300_000,
     memoryPauseMs: 30_000,
     maxMemoryBytes: settings.workerMaxMemoryMb * 1024 * 1024,
-    sameSignalMs: 500,
+    sameSignalMs: 100,
     stallMs: 1_000,
   };
 }

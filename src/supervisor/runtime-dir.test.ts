@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -34,7 +35,7 @@ test('it is made for this user alone, cleared of dead sockets, and left empty', 
   writeFileSync(join(path, 'kept'), '');
   const claimed = claimRuntimeDir({ runtimeDir: path }, 1);
   assert.equal(statSync(path).mode & 0o777, 0o700);
-  assert.deepEqual(readdirSync(path), ['bridge.pid', 'kept']);
+  assert.deepEqual(readdirSync(path), ['bridge.pid', 'bridge.started', 'kept']);
   writeFileSync(join(path, 'worker.sock'), '');
   claimed.forget('worker');
   assert.equal(existsSync(join(path, 'worker.sock')), false);
@@ -44,8 +45,11 @@ test('it is made for this user alone, cleared of dead sockets, and left empty', 
 
 test('the pid file tells a living bridge from a later process of the same number', (t) => {
   const path = folder(t);
-  const write = (startTime: string | undefined): void =>
-    writeFileSync(join(path, 'bridge.pid'), `${process.ppid}\n${startTime}\n`);
+  writeFileSync(join(path, 'bridge.started'), '');
+  const write = (startTime: string | undefined): void => {
+    writeFileSync(join(path, 'bridge.pid'), `${process.ppid}\n`);
+    writeFileSync(join(path, 'bridge.started'), `${startTime}\n`);
+  };
   assert.equal(holderOf(path), undefined);
   write(startTimeOf(process.ppid));
   assert.deepEqual(holderOf(path), { pid: process.ppid, alive: true });
@@ -55,7 +59,16 @@ test('the pid file tells a living bridge from a later process of the same number
   );
   write('1');
   assert.deepEqual(holderOf(path), { pid: process.ppid, alive: false });
-  claimRuntimeDir({ runtimeDir: path }, 1).leave();
+  const claimed = claimRuntimeDir({ runtimeDir: path }, 1);
+  assert.equal(readFileSync(join(path, 'bridge.pid'), 'utf8'), `${process.pid}\n`, 'the pid alone');
+  claimed.leave();
+  assert.deepEqual(readdirSync(path), []);
+});
+
+test('a bridge that has only just written its pid is not taken for a dead one', (t) => {
+  const path = folder(t);
+  writeFileSync(join(path, 'bridge.pid'), `${process.ppid}\n`);
+  assert.deepEqual(holderOf(path), { pid: process.ppid, alive: true });
 });
 
 test('a folder that others can enter is refused, not repaired', (t) => {

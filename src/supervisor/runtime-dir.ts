@@ -35,7 +35,10 @@ export interface RuntimeDir {
 /** A worker id has 10 characters; a socket's path has at most 103 bytes on macOS, 107 on Linux. */
 const SOCKET_NAME_BYTES = '/0123456789.sock'.length;
 const MAX_SOCKET_PATH_BYTES = 103;
+/** Holds the pid alone, as everybody reads pid files: `kill -HUP $(cat bridge.pid)`. */
 const PID_FILE = 'bridge.pid';
+/** The start time of that process, which tells it from a later one of the same number. */
+const START_FILE = 'bridge.started';
 /** The name that PM2's instances use too. */
 const TOKEN_FILE = 'access-token';
 
@@ -64,7 +67,9 @@ export function claimRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: nu
       clearSockets(path);
       if (tokenFile !== undefined) rmSync(tokenFile, { force: true });
       rmSync(ledgerPath(path), { force: true });
-      if (readPid(path)?.pid === process.pid) rmSync(join(path, PID_FILE), { force: true });
+      if (readPid(path) === process.pid) {
+        for (const name of [PID_FILE, START_FILE]) rmSync(join(path, name), { force: true });
+      }
       if (settings.runtimeDir === undefined) removeEmpty(path);
     },
   };
@@ -85,10 +90,12 @@ export interface Holder {
 
 /** The bridge that the pid file names; undefined when there is none that could be read. */
 export function holderOf(path: string): Holder | undefined {
-  const held = readPid(path);
-  if (held === undefined) return undefined;
-  const isSame = held.pid !== process.pid && startTimeOf(held.pid) === held.startTime;
-  return { pid: held.pid, alive: isSame };
+  const pid = readPid(path);
+  if (pid === undefined) return undefined;
+  const running = startTimeOf(pid);
+  // Without a start time its writer has just begun: it counts as alive.
+  const written = read(path, START_FILE) ?? running;
+  return { pid, alive: pid !== process.pid && running !== undefined && running === written };
 }
 
 function secure(path: string): void {
@@ -128,20 +135,16 @@ function fault(path: string, what: string, allowed: string): StartError {
   );
 }
 
-/** The pid, and the start time that tells it from a later process of the same number. */
-interface PidFile {
-  readonly pid: number;
-  readonly startTime: string | undefined;
-}
-
 function writePidFile(path: string): void {
   const file = join(path, PID_FILE);
-  const text = `${process.pid}\n${startTimeOf(process.pid)}\n`;
+  const start = join(path, START_FILE);
   refuseHeld(path);
   rmSync(file, { force: true });
+  rmSync(start, { force: true });
   try {
     // Exclusive: of two bridges that start together, one finds the other's file here.
-    writeFileSync(file, text, { flag: 'wx', mode: 0o600 });
+    writeFileSync(file, `${process.pid}\n`, { flag: 'wx', mode: 0o600 });
+    writeFileSync(start, `${startTimeOf(process.pid)}\n`, { mode: 0o600 });
   } catch (error) {
     throw new StartError(`Cannot write ${file}: ${messageOf(error)}.`, EXIT_FAILED, error);
   }
@@ -156,15 +159,18 @@ function refuseHeld(path: string): void {
   );
 }
 
-function readPid(path: string): PidFile | undefined {
-  let text: string;
+function readPid(path: string): number | undefined {
+  const text = read(path, PID_FILE) ?? '';
+  return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Undefined when it is not there, or was not written to its end. */
+function read(path: string, name: string): string | undefined {
   try {
-    text = readFileSync(join(path, PID_FILE), 'utf8');
+    return /^(.+)\n$/.exec(readFileSync(join(path, name), 'utf8'))?.[1];
   } catch {
     return undefined;
   }
-  const [pid, startTime] = text.split('\n');
-  return /^[1-9]\d{0,9}$/.test(pid ?? '') ? { pid: Number(pid), startTime } : undefined;
 }
 
 function clearSockets(path: string): void {

@@ -56,6 +56,17 @@ test('a user brings his group along, unless another one is named', () => {
   assert.ok(gid !== undefined && gid > 0);
 });
 
+test('a user may be a number, one without an account too; his home comes along, where he has one', () => {
+  const asRoot = confine({ ...server, user: '0' }, 'x', []);
+  assert.deepEqual(asRoot.identity, { uid: 0, gid: 0 });
+  assert.deepEqual([asRoot.environment['USER'], asRoot.environment['LOGNAME']], ['root', 'root']);
+  assert.match(asRoot.environment['HOME'] ?? '', /^\//);
+  const stranger = confine({ ...server, user: '54321' }, 'x', []);
+  assert.deepEqual(stranger.identity, { uid: 54_321, gid: 54_321 });
+  assert.deepEqual(stranger.environment, {});
+  assert.deepEqual(confine({ ...server, group: '54322' }, 'x', []).identity, { gid: 54_322 });
+});
+
 test('a user that does not exist is named in the refusal', () => {
   assert.throws(
     () => confine({ ...server, user: 'no-such-user' }, 'x', []),

@@ -105,7 +105,7 @@ class StdioTransport implements Transport, Task {
       const confined = confine(this.#server, command, args);
       const child = spawn(confined.command, confined.args, {
         cwd,
-        env: { ...this.#deps.baseEnvironment, ...env },
+        env: { ...this.#deps.baseEnvironment, ...confined.environment, ...env },
         stdio: ['pipe', 'pipe', 'pipe'],
         detached: true,
         windowsHide: true,
@@ -279,6 +279,11 @@ class StdioTransport implements Transport, Task {
 
   #failedToStart(error: unknown): void {
     if (this.#child?.pid !== undefined) return; // a failed kill, told by the exit
+    this.#tellClosed(error instanceof BridgeError ? error : this.#notStarted(error));
+    this.#resolveGone();
+  }
+
+  #notStarted(error: unknown): BridgeError {
     const { name, cwd, written } = this.#server;
     // As the file has it: what came by ${NAME} may be secret.
     const command = written?.[0] ?? this.#server.command;
@@ -286,13 +291,8 @@ class StdioTransport implements Transport, Task {
     const reason =
       code === 'ENOENT'
         ? `the command "${command}" or the folder "${cwd}" was not found`
-        : error instanceof BridgeError
-          ? error.message
-          : `the command "${command}" cannot be run (${code ?? messageOf(error)})`;
-    this.#tellClosed(
-      new BridgeError('server_start_failed', `Server "${name}" could not be started: ${reason}.`),
-    );
-    this.#resolveGone();
+        : `the command "${command}" cannot be run (${code ?? messageOf(error)})`;
+    return new BridgeError('server_start_failed', `Server "${name}" could not be started: ${reason}.`);
   }
 
   #tellClosed(reason: BridgeError): void {
