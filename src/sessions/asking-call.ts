@@ -22,6 +22,7 @@ import { traceInMeta } from '../protocol/trace.ts';
 import type { Asker } from '../upstream/connection.ts';
 import type { Delivery } from './delivery.ts';
 import { deliverModernError } from './modern-answer.ts';
+import { MAX_QUESTIONS, TOO_MANY_QUESTIONS } from './questions.ts';
 
 export interface AskingCallOptions {
   readonly id: string;
@@ -226,6 +227,10 @@ export class AskingCall extends Expirable implements Asker, ChildOwner {
     const needed = capabilityFor(method);
     if (needed === undefined || capabilities[needed] === undefined) {
       this.#refuse(id, -32601, `The client cannot answer ${method}: it has not declared the capability.`);
+      return;
+    }
+    if (this.#questions.size >= MAX_QUESTIONS) {
+      this.#refuse(id, -32603, TOO_MANY_QUESTIONS);
       return;
     }
     const { _meta, elicitationId, task, ...params } = parsePayload({ id, method, ...message });

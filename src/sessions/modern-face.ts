@@ -23,6 +23,7 @@ import type { McpCall } from './mcp-call.ts';
 import { ModernClientRequest } from './modern-answer.ts';
 import { ParkedCalls, type ParkedCallsDeps } from './parked-calls.ts';
 import { Places } from './places.ts';
+import { MAX_QUESTIONS } from './questions.ts';
 import {
   type CallState,
   type CarriedState,
@@ -264,7 +265,7 @@ export class ModernFace {
     const child = await pool.borrow(key, capabilities, {
       received(said, from) {
         if (said.kind === 'request' && said.method === 'ping') from.answerPing(said);
-        else early.push(said);
+        else if (early.length < MAX_QUESTIONS) early.push(said);
       },
       closed: () => undefined,
     });

@@ -7,6 +7,7 @@ import { ToolGate } from '../protocol/tool-gate.ts';
 import type { Delivery } from './delivery.ts';
 import { workerShelf } from './event-shelf.ts';
 import { OwnSession } from './own-session.ts';
+import { MAX_QUESTIONS } from './questions.ts';
 
 function read(text: string): Message {
   const message = readMessage(text);
@@ -91,5 +92,17 @@ test('a question that the client cannot take is answered for it', () => {
   asks('5', 'ping');
   assert.equal(sent[1], '{"jsonrpc":"2.0","id":5,"result":{}}');
   answers('"q"');
+  assert.equal(sent.length, 2);
+});
+
+test('questions that a client leaves unanswered are remembered up to a limit', () => {
+  const { sent, asks, answers } = open();
+  for (let id = 0; id < MAX_QUESTIONS; id++) asks(`${id}`);
+  assert.deepEqual(sent, []);
+  asks('"one more"');
+  const { id, error } = JSON.parse(sent[0] ?? '');
+  assert.deepEqual([id, error.code], ['one more', -32603]);
+  answers('0');
+  asks('"again"');
   assert.equal(sent.length, 2);
 });

@@ -2,7 +2,7 @@
  * A session with a child of its own. Everything passes in both directions, the server's questions to the client
  * included: there is exactly one client who can be meant.
  */
-import type { BridgeError } from '../errors.ts';
+import { type BridgeError, RPC } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Child, ChildOwner } from '../pool/child.ts';
 import { idKey } from '../protocol/id-key.ts';
@@ -10,6 +10,7 @@ import type { Message } from '../protocol/message.ts';
 import { capabilityFor } from '../protocol/methods.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { Shelf } from './event-shelf.ts';
+import { MAX_QUESTIONS, TOO_MANY_QUESTIONS } from './questions.ts';
 import { Session, type SessionFacts } from './session.ts';
 
 /** How long a client may take to answer; its user may have to. */
@@ -76,10 +77,12 @@ export class OwnSession extends Session implements ChildOwner {
     }
     const needed = capabilityFor(method);
     if (needed !== undefined && this.#options.capabilities[needed] === undefined) {
-      const message = JSON.stringify(
-        `The client has not declared the capability "${needed}" that ${method} needs.`,
-      );
-      this.#send(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":${message}}}`);
+      const sentence = `The client has not declared the capability "${needed}" that ${method} needs.`;
+      this.#refuse(id, RPC.methodNotFound, sentence);
+      return;
+    }
+    if (this.#asked.size >= MAX_QUESTIONS) {
+      this.#refuse(id, RPC.internal, TOO_MANY_QUESTIONS);
       return;
     }
     this.#asked.add(idKey(id));
@@ -93,6 +96,10 @@ export class OwnSession extends Session implements ChildOwner {
     if (!this.#asked.delete(idKey(id))) return false;
     if (this.#asked.size === 0) this.extend();
     return true;
+  }
+
+  #refuse(id: string, code: number, sentence: string): void {
+    this.#send(`{"jsonrpc":"2.0","id":${id},"error":{"code":${code},"message":${JSON.stringify(sentence)}}}`);
   }
 
   #send(text: Chunk): void {

@@ -290,6 +290,18 @@ test('a server that does not read its input is sent no more', (t) => {
   connection.request(request(1), new Recorder());
 });
 
+test('a server that asks and never reads its input is ended, and every asker hears why', (t) => {
+  const { connection, server } = connect(t);
+  const asker = new Recorder();
+  connection.request(request(1), asker);
+  server.backlog = 200_000_000;
+  connection.send('{"jsonrpc":"2.0","id":"theirs","result":{}}');
+  assert.equal(asker.error?.code, 'server_died');
+  assert.match(asker.error?.message ?? '', /left 200000000 bytes of its input unread/);
+  assert.equal(server.sent.length, 1, 'the answer was not added to them');
+  assert.throws(() => connection.request(request(2), new Recorder()), /unread/);
+});
+
 test('a request that is cancelled while it waits never reaches the server', (t) => {
   const { connection, server, outcomes } = connect(t, { maxConcurrent: 1 });
   const waiting = new Recorder();

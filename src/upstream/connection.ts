@@ -13,6 +13,7 @@ import type { Logger } from '../log.ts';
 import { type Message, rewrite } from '../protocol/message.ts';
 import { numberIn } from '../protocol/whole-number.ts';
 import { FairQueue } from './fair-queue.ts';
+import { ServerLog } from './server-log.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
 /** Who sent a request. Exactly one of `answered` and `failed` is called, once, and never after `cancel`. */
@@ -53,6 +54,9 @@ const MAX_LASTING = 64;
 /** Bytes that a server may leave in its stdin before further requests are refused. */
 const MAX_BACKLOG_BYTES = 67_108_864;
 
+/** The same for answers and notifications, which nobody can be refused: it is ended. */
+const MAX_UNREAD_BYTES = 2 * MAX_BACKLOG_BYTES;
+
 class Pending extends Expirable {
   readonly message: Message;
   readonly asker: Asker;
@@ -78,6 +82,7 @@ const laneOf = ({ asker }: Pending): string => asker.lane ?? '';
 
 export class Connection implements TransportListener {
   readonly #deps: ConnectionDeps;
+  readonly #log: ServerLog;
   readonly #pending: IdTable<Pending>;
   /** Those of `#pending` that wait for a place. */
   readonly #waiting = new FairQueue<Pending>();
@@ -89,6 +94,7 @@ export class Connection implements TransportListener {
 
   constructor(deps: ConnectionDeps, open: (listener: TransportListener) => Transport) {
     this.#deps = deps;
+    this.#log = new ServerLog(deps.log, deps.server);
     this.#pending = new IdTable(deps.maxConcurrent * (1 + QUEUE_FACTOR) + MAX_LASTING);
     this.#transport = open(this);
   }
@@ -141,9 +147,24 @@ export class Connection implements TransportListener {
     return pending.id;
   }
 
-  /** Sends a notification, or an answer to one of the server's requests, as it stands. */
+  /**
+   * Sends a notification, or an answer to one of the server's requests, as it stands. A server that asks on and on and
+   * never reads what it gets is ended: its answers would fill the memory.
+   */
   send(message: Chunk | readonly Chunk[]): void {
-    this.#transport?.send(message);
+    const unread = this.#transport?.backlog ?? 0;
+    if (unread <= MAX_UNREAD_BYTES) {
+      this.#transport?.send(message);
+      return;
+    }
+    const { server } = this.#deps;
+    this.closed(
+      new BridgeError(
+        'server_died',
+        `Server "${server}" was ended: it left ${unread} bytes of its input unread.`,
+      ),
+    );
+    void this.close();
   }
 
   /** Forgets a request; the server is told when it has it. The asker hears nothing more. `reason` is one line for the server. */
@@ -173,7 +194,9 @@ export class Connection implements TransportListener {
   }
 
   closed(reason: BridgeError): void {
+    if (this.#closedBy !== undefined) return;
     this.#closedBy = reason;
+    this.#log.close();
     for (const pending of [...this.#pending]) {
       this.#settle(pending, 'died');
       pending.asker.failed(reason);
@@ -212,10 +235,7 @@ export class Connection implements TransportListener {
   #answer(message: Message): void {
     const pending = this.#pending.get(numberIn(message.id ?? ''));
     if (pending === undefined || pending.state === 'waiting') {
-      this.#deps.log.warn(
-        { server: this.#deps.server, id: message.id },
-        'a server answered what nobody asked',
-      );
+      this.#log.warn({ id: message.id }, 'a server answered what nobody asked');
       return;
     }
     this.#settle(pending, message.kind === 'result' ? 'ok' : 'error');

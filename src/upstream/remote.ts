@@ -30,6 +30,7 @@ import { isUnreachable, statusOf, whatFailed } from './remote-failure.ts';
 import { createRemoteFetch, type RemoteFetch } from './remote-fetch.ts';
 import { RemoteParams } from './remote-params.ts';
 import { noAnswer, type RpcError, rpcErrorIn, wholeText } from './remote-text.ts';
+import { ServerLog } from './server-log.ts';
 import type { Transport, TransportListener } from './transport.ts';
 import { openWebSocket } from './websocket.ts';
 
@@ -76,7 +77,7 @@ class RemoteTransport implements Transport {
   readonly #server: RemoteServer;
   readonly #origin: string;
   readonly #listener: TransportListener;
-  readonly #log: Logger;
+  readonly #log: ServerLog;
   readonly #fetch: RemoteFetch;
   readonly #client: SdkTransport;
   /** The same, where it has a session. */
@@ -103,7 +104,7 @@ class RemoteTransport implements Transport {
     this.#server = server;
     this.#origin = url.origin;
     this.#listener = listener;
-    this.#log = deps.log;
+    this.#log = new ServerLog(deps.log, server.name);
     this.#fetch = createRemoteFetch(deps.reach);
     const common = { fetch: this.#fetch.fetch, requestInit: { headers: { ...server.headers } } };
     if (server.transport === 'http') {
@@ -231,7 +232,7 @@ class RemoteTransport implements Transport {
   #deliver(text: string): void {
     const message = readMessage(text);
     if (message.kind !== 'malformed') this.#listener.message(message);
-    else this.#log.warn({ server: this.#server.name, reason: message.reason }, 'noise from a remote server');
+    else this.#log.warn({ reason: message.reason }, 'noise from a remote server');
   }
 
   /** Requests that failed are answered where they were sent; this is about the streams that belong to none. */
@@ -243,11 +244,7 @@ class RemoteTransport implements Transport {
       return;
     }
     if (isUnreachable(error)) this.#lose(whatFailed(error));
-    else
-      this.#log.debug(
-        { server: this.#server.name, cause: whatFailed(error) },
-        'trouble with a remote server',
-      );
+    else this.#log.debug({ cause: whatFailed(error) }, 'trouble with a remote server');
   }
 
   #fail(request: string, error: unknown): void {
@@ -278,7 +275,7 @@ class RemoteTransport implements Transport {
 
   #warn(error: unknown, method: string): void {
     const cause = whatFailed(error);
-    this.#log.warn({ server: this.#server.name, method, cause }, 'a remote server did not take a message');
+    this.#log.warn({ method, cause }, 'a remote server did not take a message');
   }
 
   #lose(how: string): void {
@@ -290,10 +287,7 @@ class RemoteTransport implements Transport {
     if (!this.#closed && this.#http !== undefined) {
       const late = (): Error => new Error(`it did not answer within ${DELETE_MS} ms`);
       await within(this.#http.terminateSession(), DELETE_MS, late).catch((error: unknown) =>
-        this.#log.debug(
-          { server: this.#server.name, cause: whatFailed(error) },
-          'a remote session was not ended',
-        ),
+        this.#log.debug({ cause: whatFailed(error) }, 'a remote session was not ended'),
       );
     }
     await this.#client.close();
@@ -306,6 +300,7 @@ class RemoteTransport implements Transport {
   #tellClosed(sentence: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#log.close();
     this.#pending.clear();
     this.#listener.closed(new BridgeError(this.#spoke ? 'server_died' : 'server_start_failed', sentence));
   }

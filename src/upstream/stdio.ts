@@ -19,6 +19,7 @@ import { LARGE_MESSAGE_BYTES, MAX_LINE_BYTES } from '../protocol/large.ts';
 import type { ReadResult, Tasks } from '../tasks.ts';
 import { confine } from './confine.ts';
 import { LineSplitter } from './lines.ts';
+import { ServerLog } from './server-log.ts';
 import { StderrTail } from './stderr-tail.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
@@ -26,6 +27,9 @@ const STDIN_GRACE_MS = 1_000;
 const SIGTERM_GRACE_MS = 1_500;
 /** How long the output of a child that exited is still read; a grandchild may hold the pipe open for ever. */
 const OUTPUT_GRACE_MS = 250;
+
+const SPACE = 0x20;
+const OPENING_BRACE = 0x7b;
 
 export interface StdioDeps {
   readonly log: Logger;
@@ -46,6 +50,7 @@ class StdioTransport implements Transport, Task {
   readonly #listener: TransportListener;
   readonly #deps: StdioDeps;
   readonly #child: ChildProcessWithoutNullStreams | undefined;
+  readonly #log: ServerLog;
   readonly #stderr: StderrTail;
   readonly #gone: Promise<void>;
   #resolveGone: () => void = () => undefined;
@@ -65,7 +70,8 @@ class StdioTransport implements Transport, Task {
     this.#gone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });
-    this.#stderr = new StderrTail((line) => deps.log.info({ server: server.name, line }, 'server stderr'));
+    this.#log = new ServerLog(deps.log, server.name);
+    this.#stderr = new StderrTail((line) => this.#log.info({ line }, 'server stderr'));
     this.#child = this.#spawn();
   }
 
@@ -163,6 +169,10 @@ class StdioTransport implements Transport, Task {
       this.#behind.push(line);
       return;
     }
+    if (typeof line === 'string' && isPlainText(line)) {
+      this.#noise('It is no JSON object.', line.length);
+      return;
+    }
     const result = this.#deps.tasks.readMessage(line);
     if (result instanceof Promise) this.#waitFor(result);
     else this.#deliver(result, line.length);
@@ -187,14 +197,15 @@ class StdioTransport implements Transport, Task {
 
   #deliver(message: ReadResult, bytes: number): void {
     if (message.kind === 'malformed') {
-      this.#deps.log.warn(
-        { server: this.#server.name, reason: message.reason, bytes },
-        'noise on a server stdout',
-      );
+      this.#noise(message.reason, bytes);
       return;
     }
     this.#spoke = true;
     this.#listener.message(message);
+  }
+
+  #noise(reason: string, bytes: number): void {
+    this.#log.warn({ reason, bytes }, 'noise on a server stdout');
   }
 
   #giveUp(bytes: number): void {
@@ -241,12 +252,8 @@ class StdioTransport implements Transport, Task {
     child.stderr.destroy();
     child.stdin.destroy();
     const rest = lines.rest();
-    if (rest.length > 0) {
-      this.#deps.log.warn(
-        { server: this.#server.name, bytes: rest.length },
-        'a server ended in the middle of a line',
-      );
-    }
+    if (rest.length > 0) this.#log.warn({ bytes: rest.length }, 'a server ended in the middle of a line');
+    this.#log.close();
     this.#tellClosed(this.#exitReason(code, signal));
     if (this.#signal(0)) {
       this.#signal('SIGTERM');
@@ -301,4 +308,10 @@ class StdioTransport implements Transport, Task {
     this.#outgoing = [];
     this.#listener.closed(reason);
   }
+}
+
+/** Most noise is; to find out where exactly it is no JSON takes twenty times as long as to read a message. */
+function isPlainText(line: string): boolean {
+  const first = line.charCodeAt(0);
+  return first > SPACE && first !== OPENING_BRACE;
 }

@@ -13,6 +13,7 @@ import { MAX_LINE_BYTES } from '../protocol/large.ts';
 import { readMessage } from '../protocol/read-message.ts';
 import { whatFailed } from './remote-failure.ts';
 import { wholeText } from './remote-text.ts';
+import { ServerLog } from './server-log.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
 export interface WebSocketDeps {
@@ -39,7 +40,7 @@ class WebSocketTransport implements Transport {
   readonly pid = undefined;
   readonly #server: RemoteServer;
   readonly #listener: TransportListener;
-  readonly #deps: WebSocketDeps;
+  readonly #log: ServerLog;
   readonly #socket: WebSocket;
   readonly #gone: Promise<void>;
   /** What was sent before the handshake was over; undefined afterwards. */
@@ -52,7 +53,7 @@ class WebSocketTransport implements Transport {
   constructor(server: RemoteServer, listener: TransportListener, deps: WebSocketDeps) {
     this.#server = server;
     this.#listener = listener;
-    this.#deps = deps;
+    this.#log = new ServerLog(deps.log, server.name);
     const socket = new WebSocket(server.url, 'mcp', {
       headers: { ...server.headers },
       handshakeTimeout: HANDSHAKE_MS,
@@ -69,6 +70,7 @@ class WebSocketTransport implements Transport {
     });
     this.#gone = new Promise((resolve) => {
       socket.on('close', (code) => {
+        this.#log.close();
         this.#listener.closed(this.#reason(code));
         resolve();
       });
@@ -132,10 +134,7 @@ class WebSocketTransport implements Transport {
     const message = isBinary ? undefined : readMessage(text);
     if (message === undefined || message.kind === 'malformed') {
       const reason = message?.reason ?? 'A message is a text frame; found a binary one.';
-      this.#deps.log.warn(
-        { server: this.#server.name, reason, bytes: text.length },
-        'noise from a remote server',
-      );
+      this.#log.warn({ reason, bytes: text.length }, 'noise from a remote server');
       return;
     }
     this.#spoke = true;
