@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { parseCommandLine } from './cli.ts';
+import { HELP, parseCommandLine } from './cli.ts';
 import { renderFault } from './config/fault.ts';
 
 const faults = (...args: string[]): string[] => {
@@ -62,4 +63,15 @@ test('names of Object.prototype are options as unknown as any', () => {
 
 test('nothing after "--" is a fault', () => {
   assert.deepEqual(faults('--'), ['command line --: nothing stands after it; allowed: COMMAND ARGS…']);
+});
+
+test('docs/configuration.md has every option of --help', () => {
+  const page = readFileSync(new URL('../docs/configuration.md', import.meta.url), 'utf8');
+  const [, section = ''] = page.split('## Command line');
+  const options = Array.from(HELP.matchAll(/^ {2}(--[a-z]+)/gm), ([, option = '']) => option);
+  assert.equal(options.length, 9);
+  assert.deepEqual(
+    options.filter((option) => !section.includes(`\`${option}`)),
+    [],
+  );
 });

@@ -29,7 +29,11 @@ export const TOOL_KEYS = {
 } satisfies Table;
 
 export const LIMIT_KEYS = {
-  memoryMb: { shape: integer(1, 1_048_576), doc: 'Address space of a child, in MiB', default: 'none' },
+  memoryMb: {
+    shape: integer(1, 1_048_576),
+    doc: 'Address space of a child, in MiB, which is much more than it uses: one on Node needs 2048 to start',
+    default: 'none',
+  },
   cpuSeconds: { shape: integer(1, 1_000_000_000), doc: 'CPU time of a child', default: 'none' },
   openFiles: { shape: integer(8, 1_048_576), doc: 'File descriptors of a child', default: 'none' },
 } satisfies Table;
