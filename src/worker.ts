@@ -139,6 +139,7 @@ export async function runWorker(
         ...createSseRoutes({
           settings,
           gate,
+          pool,
           dispatch,
           relay,
           placement,

@@ -6,7 +6,8 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { type Bridge, startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
-import { send } from './harness/rpc.ts';
+import { assertHttpError } from './harness/expect.ts';
+import { begin, honest, readAnswer, send } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -79,4 +80,20 @@ forEachEngine('a stream is its opener’s alone', async (t, engine) => {
   assert.equal((await post('other-token-0123456789', sessionId)).status, 404);
   assert.equal((await post(bridge.token, `${sessionId}x`)).status, 404);
   assert.equal((await post(bridge.token, '')).status, 404);
+});
+
+forEachEngine('a stream at a server that is not there is 404', async (t, engine) => {
+  const bridge = await startBridge(t, {
+    engine,
+    config: { servers: { off: { ...echo(), disabled: true } } },
+  });
+  for (const server of ['off', 'nowhere']) {
+    const incoming = await begin(bridge, { path: `/sse/${server}`, headers: honest(bridge) });
+    assert.equal(incoming.statusCode, 404);
+    assertHttpError(await readAnswer(incoming), {
+      status: 404,
+      code: 'unknown_server',
+      says: new RegExp(server),
+    });
+  }
 });

@@ -16,6 +16,7 @@ import type { Principal } from '../http/principal.ts';
 import { type Reply, SSE_HEADERS, TEXT_HEADERS } from '../http/reply.ts';
 import { sendError } from '../http/send-error.ts';
 import { sseEvent, sseNamedEvent } from '../http/sse.ts';
+import type { Pool } from '../pool/pool.ts';
 import type { Trace } from '../protocol/trace.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
 import { Places } from '../sessions/places.ts';
@@ -30,6 +31,7 @@ import { decodeParameter, type Route } from './router.ts';
 export interface SseRoutesDeps {
   readonly settings: Settings;
   readonly gate: Gate;
+  readonly pool: Pool;
   readonly dispatch: Dispatch;
   readonly relay: Relay;
   readonly placement: Placement;
@@ -48,7 +50,7 @@ interface Posted {
 const MAX_STREAMS = 1_024;
 
 export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
-  const { settings, gate, dispatch, relay, placement, self, streamOpened } = deps;
+  const { settings, gate, pool, dispatch, relay, placement, self, streamOpened } = deps;
   const streams = new Map<string, SseStream>();
   const places = new Places(MAX_STREAMS, 'streams of HTTP+SSE');
 
@@ -80,6 +82,7 @@ export function createSseRoutes(deps: SseRoutesDeps): readonly Route[] {
       streamOpened(exchange);
       return whenKnown(principal, (known) => {
         const server = admit(decodeParameter(parameter), known);
+        pool.configured(server);
         const id = `${self}.${randomBytes(16).toString('base64url')}`;
         places.take(known.key);
         const stream = new SseStream(exchange, { server, principal: known }, dispatch, () => {
