@@ -2,7 +2,7 @@
  * Messages with members put into their text; everything else in it stays as it came. For what the bridge adds to a
  * request here and there: what only passes is never read again.
  */
-import type { Span } from './json-text.ts';
+import { memberSpans, type Span } from './json-text.ts';
 import type { Message } from './message.ts';
 import { readMessage } from './read-message.ts';
 import { textOf } from './utf8.ts';
@@ -24,6 +24,20 @@ export function withMeta(request: Message, meta: Members, members: Members = {})
     return reread(inParams === '' ? withMembers : insert(withMembers, payloadSpan, inParams));
   }
   return reread(insert(text, payloadSpan, joined(inParams, `"_meta":{${inMeta}}`)));
+}
+
+/** With another string in a member that `params` has. */
+export function withParam(request: Message, key: string, value: string): Message {
+  const { text, payloadSpan } = inText(request);
+  if (payloadSpan === undefined) return request;
+  return reread(replaceMember(text, payloadSpan.start, key, JSON.stringify(value)));
+}
+
+/** The text with other JSON in a member of the object that stands at `at`; as it is where there is no such member. */
+export function replaceMember(text: string, at: number, key: string, json: string): string {
+  const spans = memberSpans(text, at, [key]);
+  const span = typeof spans === 'string' ? undefined : spans[0];
+  return span === undefined ? text : text.slice(0, span.start) + json + text.slice(span.end);
 }
 
 /** A message whose text is a string, large as it may be: in one of bytes the places are others. */

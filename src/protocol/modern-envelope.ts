@@ -4,9 +4,8 @@
  *
  * MCP 2026-07-28, "Base Protocol", "Request Metadata"; schema: RequestMetaObject.
  */
-import { memberSpans } from './json-text.ts';
 import { type Message, parsePayload } from './message.ts';
-import { inText, type Members, reread, withMeta } from './message-edit.ts';
+import { type Members, replaceMember, withMeta, withParam } from './message-edit.ts';
 import { CAPABILITIES_KEY, CLIENT_INFO_KEY, LOG_LEVEL_KEY, VERSION_KEY } from './modern-keys.ts';
 import { CLIENT_INFO, LATEST_MODERN } from './versions.ts';
 
@@ -36,11 +35,8 @@ export const enveloped = (request: Message, envelope: Envelope, members: Members
   withMeta(request, envelopeOf(envelope), members);
 
 /** The request with another string in `params.requestState`. */
-export function withRequestState(request: Message, state: string): Message {
-  const { text, payloadSpan } = inText(request);
-  if (payloadSpan === undefined) return request;
-  return reread(replaceMember(text, payloadSpan.start, 'requestState', JSON.stringify(state)));
-}
+export const withRequestState = (request: Message, state: string): Message =>
+  withParam(request, 'requestState', state);
 
 /** A result that asks for input, with another `requestState` where it has one; undefined for any other result. */
 export function withCarriedState(result: string, carry: (state: string) => string): string | undefined {
@@ -61,9 +57,3 @@ export function namesModern(error: unknown): boolean {
 /** The same of a message. */
 export const refusesLegacy = (answer: Message): boolean =>
   answer.kind === 'error' && namesModern(parsePayload(answer));
-
-function replaceMember(text: string, at: number, key: string, json: string): string {
-  const spans = memberSpans(text, at, [key]);
-  const span = typeof spans === 'string' ? undefined : spans[0];
-  return span === undefined ? text : text.slice(0, span.start) + json + text.slice(span.end);
-}

@@ -9,6 +9,7 @@ import { type Child, NOBODY, type ServerFacts } from '../pool/child.ts';
 import type { Scope } from '../pool/scope.ts';
 import type { ServerPool } from '../pool/server-pool.ts';
 import { type Message, parsePayload } from '../protocol/message.ts';
+import { withParam } from '../protocol/message-edit.ts';
 import { refusesLegacy } from '../protocol/modern-envelope.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import { LATEST_LEGACY, LATEST_MODERN, LEGACY_VERSIONS } from '../protocol/versions.ts';
@@ -165,7 +166,7 @@ async function openOwn(
   const { message, delivery, principal, tools } = opening;
   // Until a session exists; the end of its child is told by the request itself.
   const child = await pool.lease(NOBODY);
-  const answer = await forward(message, child).catch((error: unknown) => {
+  const answer = await forward(inKnownVersion(message, client), child).catch((error: unknown) => {
     pool.notStarted(child, asBridgeError(error));
     throw error;
   });
@@ -221,6 +222,12 @@ function adopt(session: Session, delivery: Delivery, store: SessionStore): void 
 /** MCP lifecycle, "Version Negotiation". */
 const negotiate = ({ protocolVersion }: ClientFacts): string =>
   LEGACY_VERSIONS.includes(protocolVersion) ? protocolVersion : LATEST_LEGACY;
+
+/** What is offered to a server is spoken here too: one that takes any revision at its word must not hold the bridge to it. */
+const inKnownVersion = (message: Message, client: ClientFacts): Message =>
+  negotiate(client) === client.protocolVersion
+    ? message
+    : withParam(message, 'protocolVersion', negotiate(client));
 
 function clientFacts(message: Message): ClientFacts {
   const { protocolVersion, capabilities, clientInfo } = parsePayload(message);
