@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import type { Bridge } from './harness/bridge.ts';
 import { startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
@@ -125,6 +126,16 @@ forEachEngine('bad bodies and clients that leave', async (t, engine) => {
         code: 'invalid_request',
         says,
       });
+    }
+  });
+
+  await t.test('a body in a coding is 415, and told what is taken', async () => {
+    for (const bytes of [PING, pingOf(300_000)].map((text) => gzipSync(text, { level: 0 }))) {
+      const headers = { ...honest(bridge), 'Content-Encoding': 'gzip' };
+      const answer = await send(bridge, { method: 'POST', path: '/mcp/own', headers, body: bytes });
+      const says = /without a Content-Encoding; found "gzip"/;
+      assertRpcError(answer, { status: 415, rpc: -32603, code: 'unsupported_media_type', says });
+      assert.equal(answer.headers['accept-encoding'], 'identity');
     }
   });
 

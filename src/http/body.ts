@@ -138,11 +138,16 @@ class BodyReader extends Expirable implements BodySink, Task {
   }
 
   #refuseEncoding(): void {
-    sendError(
-      this.#exchange,
-      new BridgeError('invalid_request', 'The body is not valid UTF-8.'),
-      this.#rules.shape,
-    );
+    const coding = this.#exchange.request.headers.other('content-encoding');
+    const error =
+      coding === undefined
+        ? new BridgeError('invalid_request', 'The body is not valid UTF-8.')
+        : new BridgeError(
+            'unsupported_media_type',
+            `Bodies are taken as they are, without a Content-Encoding; found "${coding.slice(0, 100)}".`,
+            { headers: [['Accept-Encoding', 'identity']] },
+          );
+    sendError(this.#exchange, error, this.#rules.shape);
   }
 
   #setDeadline(lengthMs: number): void {
