@@ -269,12 +269,12 @@ test('a modern request with a session id is served without the session', async (
   }
 });
 
-test('a modern notification is taken and dropped', async () => {
+test('a modern notification, and a response with a modern header, are taken and dropped', async () => {
   const notification = { jsonrpc: '2.0', method: 'notifications/initialized' };
-  const answer = await rpc.post(bridge, 'echo', notification, {
-    headers: { 'MCP-Protocol-Version': VERSION },
-  });
-  assert.deepEqual([answer.status, answer.text], [202, '']);
+  for (const message of [notification, { jsonrpc: '2.0', id: 1, result: {} }]) {
+    const answer = await rpc.post(bridge, 'echo', message, { headers: { 'MCP-Protocol-Version': VERSION } });
+    assert.deepEqual([answer.status, answer.text], [202, '']);
+  }
 });
 
 for (const what of Object.keys(ODD_PROBES)) {

@@ -15,7 +15,7 @@ import { ASSUMED_VERSION, LEGACY_VERSIONS } from '../protocol/versions.ts';
 import { Delivery } from './delivery.ts';
 import type { EndedSessions } from './ended-sessions.ts';
 import type { EventStreams } from './event-streams.ts';
-import type { McpCall } from './mcp-call.ts';
+import { isModernCall, type McpCall } from './mcp-call.ts';
 import { openSession, type Target } from './opening.ts';
 import { PooledSession } from './pooled-session.ts';
 import { takeStateless } from './scope-requests.ts';
@@ -98,7 +98,8 @@ export class LegacyFace {
       request: message.id,
     });
     try {
-      if (message.method !== 'initialize') checkVersion(call, session);
+      // Of what has a modern header only responses come here, and belong to no session.
+      if (message.method !== 'initialize' && !isModernCall(call)) checkVersion(call, session);
       const tools = this.#tools(call, session);
       if (message.method === 'initialize' && expected === 1 && session === undefined) {
         return this.#initialize(call, message, delivery, tools);
