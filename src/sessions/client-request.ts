@@ -3,6 +3,7 @@
  * own token.
  */
 import { asBridgeError, BridgeError } from '../errors.ts';
+import { rpcErrorBody } from '../http/send-error.ts';
 import { type Message, parsePayload, rewrite } from '../protocol/message.ts';
 import type { ToolGate } from '../protocol/tool-gate.ts';
 import type { Asker, Connection } from '../upstream/connection.ts';
@@ -75,7 +76,11 @@ export class ClientRequest implements Asker {
   }
 
   failed(error: BridgeError): void {
-    if (this.#finish()) this.delivery.fail(this.message.id, error);
+    if (!this.#finish()) return;
+    const { message, delivery } = this;
+    // With 404 clients of the legacy revisions are told that their session is over.
+    if (error.code !== 'unknown_method') delivery.fail(message.id, error);
+    else delivery.answer(rpcErrorBody(error, message.id, delivery.reply.requestId));
   }
 
   invalid(reason: string): void {
