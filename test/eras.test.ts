@@ -275,16 +275,17 @@ test('log messages reach the modern request that asked for them, at its level', 
   for (const server of ['legacy', 'modern']) {
     const call = { name: 'test_tool_with_logging', arguments: {} };
     const meta = (level: string) => ({ meta: { 'io.modelcontextprotocol/logLevel': level } });
-    const [loud, quiet, none] = await Promise.all([
+    const [loud, alone, quiet, none] = await Promise.all([
       callModern(bridge, server, 'tools/call', call, { ...ASKED, ...meta('info') }),
+      callModern(bridge, server, 'tools/call', call, meta('info')),
       callModern(bridge, server, 'tools/call', call, { ...ASKED, ...meta('error') }),
       callModern(bridge, server, 'tools/call', call, ASKED),
     ]);
     const logged = (answer: rpc.Answer) =>
       answer.events.filter(({ method }) => method === 'notifications/message');
     assert.deepEqual(
-      [loud, quiet, none].map((answer) => logged(answer).length),
-      [3, 0, 0],
+      [loud, alone, quiet, none].map((answer) => logged(answer).length),
+      [3, 3, 0, 0],
       server,
     );
   }

@@ -128,7 +128,7 @@ export class ModernFace {
   }
 
   #begin(asked: Asked, isModern: boolean): Promise<void> | undefined {
-    const { message, request, delivery, tools } = asked;
+    const { message, request, delivery } = asked;
     const scope = scopeOf(asked, isModern);
     if (message.method === 'server/discover')
       return isModern ? this.#carry(asked) : discover(message, scope, delivery);
@@ -139,8 +139,22 @@ export class ModernFace {
     if (isModern && (request.logLevel === undefined || hasTasks(request.capabilities)))
       return this.#carry(asked);
     if (isModern) return this.#carryAlone(asked);
-    if (ASKING.has(message.method) && USEFUL.some((key) => key in request.capabilities))
-      return this.#startAsking(asked);
+    if (ASKING.has(message.method)) {
+      if (USEFUL.some((key) => key in request.capabilities)) return this.#startAsking(asked);
+      if (request.logLevel !== undefined) return this.#callWithLogs(asked, scope);
+    }
+    return this.#call(asked, scope);
+  }
+
+  /** Log messages do not say which request they are of: where there may be some, the call gets a child of its own. */
+  async #callWithLogs(asked: Asked, scope: Scope): Promise<void> {
+    const { capabilities } = await scope.facts();
+    return capabilities['logging'] === undefined ? this.#call(asked, scope) : this.#startAsking(asked);
+  }
+
+  /** To a child of a legacy server that several clients use. */
+  #call(asked: Asked, scope: Scope): Promise<void> | undefined {
+    const { message, delivery, tools } = asked;
     const forwarded = new ModernClientRequest(message, delivery, tools);
     const child = scope.acquire();
     if (!(child instanceof Promise)) return this.#send(asked, child, forwarded);
