@@ -55,10 +55,11 @@ export const WORKER_METRICS = {
     'server',
     'state',
   ]),
-  upstreamRestarts: counter('upstream_restarts_total', 'Starts of an MCP server to replace one that ended.', [
-    'server',
-    'reason',
-  ]),
+  upstreamRestarts: counter(
+    'upstream_restarts_total',
+    'Ends of an MCP server that nobody asked for; it is started again when it is needed.',
+    ['server', 'reason'],
+  ),
   upstreamStart: histogram(
     'upstream_start_seconds',
     'Time from the start of an MCP server until it was initialized.',
