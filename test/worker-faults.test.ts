@@ -109,6 +109,7 @@ test(
       env: { NODE_OPTIONS, WORKER_FAULT: 'no-binary', HTTP_ENGINE: 'auto' },
     });
     assert.equal((await send(bridge, { path: '/health' })).body.engine, 'node');
+    assert.equal(await bridge.stop(), 0);
     const warnings = bridge.lines().filter(({ level }) => level === 'warn');
     assert.deepEqual(
       warnings.map(({ msg }) => String(msg).replace(/, so .*/, '')),
