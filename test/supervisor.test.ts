@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { GatheredPart } from '../src/ipc/messages.ts';
 import { renderMetrics } from '../src/metrics/merge.ts';
-import { groupRuns } from './fixtures/fleet/group-runs.ts';
-import { isAlive, startFleet } from './fixtures/fleet/harness.ts';
+import { startFleet } from './fixtures/fleet/harness.ts';
+import { groupRuns, isAlive } from './harness/process.ts';
 
 const LIMIT = { timeout: 60_000 };
 
@@ -110,7 +110,7 @@ test(
     const fleet = await startFleet(t, { workers: 1 });
     const worker = await fleet.ready(0);
     const pgid = (await worker.order({ do: 'spawn' })) as number;
-    assert.equal(isAlive(-pgid), true);
+    assert.equal(groupRuns(pgid), true);
     // The report of the child is on its way before the answer of this question.
     await worker.order({ do: 'gather', topic: 'servers' });
     process.kill(worker.pid, 'SIGKILL');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { groupRuns } from '../../test/fixtures/fleet/group-runs.ts';
+import { groupRuns } from '../../test/harness/process.ts';
 import { createLedger } from './ledger.ts';
 import { isSignalable, startTimeOf } from './proc.ts';
 

@@ -112,10 +112,9 @@ export function runProgram(
 /** Process ids of everything below `pid`, through /proc. */
 export function descendants(pid: number): number[] {
   const children = new Map<number, number[]>();
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    const parent = parentOf(Number(entry));
-    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+  for (const each of allProcesses()) {
+    const parent = stateOf(each)?.parent;
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), each]);
   }
   const found: number[] = [];
   const visit = (of: number): void => {
@@ -130,15 +129,18 @@ export function descendants(pid: number): number[] {
 
 /** Process ids of all whose command line holds `text`, whoever their parent is. */
 export function processesWith(text: string): number[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .filter((pid) => isAlive(pid) && commandLineOf(pid).includes(text));
+  return allProcesses().filter((pid) => isAlive(pid) && commandLineOf(pid).includes(text));
 }
 
 /** Whether `pid` exists and is no zombie. */
 export function isAlive(pid: number): boolean {
-  return stateOf(pid)?.state !== undefined && stateOf(pid)?.state !== 'Z';
+  const found = stateOf(pid);
+  return found !== undefined && found.state !== 'Z';
+}
+
+/** Whether anybody of the process group `pgid` runs. */
+export function groupRuns(pgid: number): boolean {
+  return allProcesses().some((pid) => isAlive(pid) && stateOf(pid)?.group === pgid);
 }
 
 function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
@@ -149,14 +151,17 @@ function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   }
 }
 
-const parentOf = (pid: number): number | undefined => stateOf(pid)?.parent;
+const allProcesses = (): number[] =>
+  readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number);
 
-function stateOf(pid: number): { state: string; parent: number } | undefined {
+function stateOf(pid: number): { state: string; parent: number; group: number } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name stands in parentheses and may hold anything.
-    const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { state, parent: Number(parent) };
+    const [state = '', parent = '', group = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state, parent: Number(parent), group: Number(group) };
   } catch {
     return undefined; // ended while we looked
   }
