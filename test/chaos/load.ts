@@ -1,5 +1,4 @@
 /** The clients of a run and the clock that makes them act, so many times a second and never more at once than a bound. */
-
 import type { Profile } from './servers.ts';
 import { type Ground, SessionClient } from './session-client.ts';
 import { SingleCalls } from './single-calls.ts';

@@ -1,6 +1,7 @@
 /** The servers behind the bridge of a long run, and how the load talks to each. */
 import { resolve } from 'node:path';
 import { echo, misbehave } from '../harness/servers.ts';
+import { MARK_VARIABLE } from './processes.ts';
 
 export interface Profile {
   readonly server: string;
@@ -37,7 +38,7 @@ export const SOAK_PROFILES: readonly Profile[] = CHAOS_PROFILES.filter(({ server
  * everything that it starts; with another `generation` the definitions of `own` and `shared` are changed ones.
  */
 export function serversFile(mark: string, generation: number): string {
-  const env = { MCP_BRIDGE_RUN: mark };
+  const env = { [MARK_VARIABLE]: mark };
   const changing = { ...env, GENERATION: String(generation) };
   return JSON.stringify({
     servers: {

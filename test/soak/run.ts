@@ -15,11 +15,9 @@ import { type Trend, trendOf } from './trend.ts';
 const CHART = 'docs/soak.svg';
 const DRAWN_FROM_MINUTES = 10;
 
-const options = read();
-if (options !== undefined) {
-  const result = await runSoak({ ...options, stop: interrupted() });
-  process.exitCode = report(options, result) ? 0 : 1;
-}
+const options = readNumbers({ minutes: 10, rate: 100, seed: 1, leak: 0 });
+const result = await runSoak({ ...options, stop: interrupted() });
+process.exitCode = report(options, result) ? 0 : 1;
 
 /** Whether all is well. */
 function report({ minutes, rate, seed, leak }: SoakOptions, result: SoakResult): boolean {
@@ -66,14 +64,4 @@ function trendTable(trends: ReadonlyMap<SeriesName, Trend>): string {
     `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`;
   const rule = `| ${widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
   return [line(head), rule, ...rows.map(line)].join('\n');
-}
-
-function read() {
-  try {
-    return readNumbers(process.argv.slice(2), { minutes: 10, rate: 100, seed: 1, leak: 0 });
-  } catch (error) {
-    console.error((error as Error).message);
-    process.exitCode = 2;
-    return undefined;
-  }
 }
