@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { metricsOf, sumOf } from './harness/expect.ts';
 import { createPm2, hasPm2, type Pm2 } from './harness/pm2.ts';
 import { descendants, isAlive } from './harness/process.ts';
 import { call, callTool, initialize, send, type Target } from './harness/rpc.ts';
@@ -79,21 +80,28 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
     const session = await initialize(pm2, 'own');
     const pids = await Promise.all(Array.from({ length: 24 }, () => whoami(pm2, 'own', session)));
     assert.equal(new Set(pids).size, 1);
-    assert.ok((await totalOf(pm2, 'mcp_bridge_forwarded_total{direction="out"}')) > 0, 'no call was relayed');
+    assert.ok(
+      sumOf(await metricsOf(pm2), 'mcp_bridge_forwarded_total', 'direction="out"') > 0,
+      'no call was relayed',
+    );
   });
 
   await step('/metrics speaks for all', async () => {
-    const text = await metricsOf(pm2);
-    assert.equal(sum(text, 'mcp_bridge_workers{state="ready"}'), 2);
+    const ownCalls = async (): Promise<number> =>
+      sumOf(
+        await metricsOf(pm2),
+        'mcp_bridge_upstream_requests_total',
+        'server="own"',
+        'method="tools/call"',
+      );
+    const samples = await metricsOf(pm2);
+    assert.equal(sumOf(samples, 'mcp_bridge_workers', 'state="ready"'), 2);
     for (const slot of [0, 1])
-      assert.match(text, new RegExp(`process_cpu_seconds_total\\{slot="${slot}"\\}`));
-    const before = sum(text, 'mcp_bridge_upstream_requests_total{server="own",method="tools/call"');
+      assert.ok(samples.has(`process_cpu_seconds_total{slot="${slot}"}`), `slot ${slot}`);
+    const before = await ownCalls();
     const session = await initialize(pm2, 'own');
     for (let n = 0; n < 10; n++) await whoami(pm2, 'own', session);
-    const after = sum(
-      await metricsOf(pm2),
-      'mcp_bridge_upstream_requests_total{server="own",method="tools/call"',
-    );
+    const after = await ownCalls();
     assert.equal(after - before, 10);
   });
 
@@ -117,9 +125,9 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
       assert.ok(!instances.some(({ pid }) => pid === owner));
       const after = await metricsOf(pm2);
       for (const name of ['mcp_bridge_http_requests_total', 'mcp_bridge_upstream_requests_total']) {
-        assert.ok(sum(after, name) >= sum(before, name), name);
+        assert.ok(sumOf(after, name) >= sumOf(before, name), name);
       }
-      assert.equal(sum(after, 'mcp_bridge_worker_restarts_total', 'reason="crash"'), 1);
+      assert.equal(sumOf(after, 'mcp_bridge_worker_restarts_total', 'reason="crash"'), 1);
       const answer = await call(pm2, 'family', 'ping', {}, { session });
       assert.equal(answer.status, 404);
     },
@@ -127,7 +135,7 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
 
   await step('reload: no request on a kept-alive connection fails', async () => {
     const before = (await pm2.list()).map(({ pid }) => pid);
-    const counted = sum(await metricsOf(pm2), 'mcp_bridge_http_requests_total');
+    const counted = sumOf(await metricsOf(pm2), 'mcp_bridge_http_requests_total');
     const calls = startSteadyCalls(pm2, 'shared');
     await until('the first answers', () => calls.answered() > 50);
     await pm2.run(['reload', 'mcp-bridge']);
@@ -137,7 +145,7 @@ test('PM2 runs, reloads, scales and ends a fleet of instances', OPTIONS, async (
     assert.deepEqual(await calls.stop(), []);
     const after = await pm2.list();
     assert.ok(!after.some(({ pid }) => before.includes(pid)));
-    const total = sum(await metricsOf(pm2), 'mcp_bridge_http_requests_total');
+    const total = sumOf(await metricsOf(pm2), 'mcp_bridge_http_requests_total');
     assert.ok(
       total >= counted + calls.answered(),
       `${total} of ${counted} and ${calls.answered()} are counted`,
@@ -298,22 +306,4 @@ async function ownerOf(pm2: Pm2, pid: number): Promise<number> {
   const owner = (await pm2.list()).find((instance) => descendants(instance.pid).includes(pid));
   assert.ok(owner, `no instance has the process ${pid}`);
   return owner.pid;
-}
-
-async function metricsOf(bridge: Target): Promise<string> {
-  const { status, text } = await send(bridge, { path: '/metrics' });
-  assert.equal(status, 200);
-  return text;
-}
-
-async function totalOf(bridge: Target, series: string): Promise<number> {
-  return sum(await metricsOf(bridge), series);
-}
-
-/** Of all series that begin so, and hold `label`. */
-function sum(text: string, beginning: string, label = ''): number {
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith(beginning) && line.includes(label))
-    .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
