@@ -8,9 +8,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { WebSocketServer } from 'ws';
+import { remoteServer } from './harness/definitions.ts';
 import { freePort } from './harness/free-port.ts';
 import { run } from './harness/process.ts';
-import { openPeer, remoteServer } from './harness/remote-peer.ts';
+import { openPeer } from './harness/remote-peer.ts';
 import {
   afterHandshake,
   bodyOf,

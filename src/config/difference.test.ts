@@ -1,25 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { stdioServer } from '../../test/harness/definitions.ts';
 import { applicable, compareServers, needingRestart, withoutRefused } from './difference.ts';
 import type { Settings, StdioServer } from './settings.ts';
 
-const server = (name: string, more: Partial<StdioServer> = {}): StdioServer => ({
-  kind: 'stdio',
-  name,
-  command: 'node',
-  args: ['server.js'],
-  env: { A: '1', B: '2' },
-  cwd: '/srv',
-  limits: {},
-  isolation: 'session',
-  instances: 0,
-  prewarm: 0,
-  timeoutMs: 60_000,
-  maxConcurrent: 64,
-  tools: {},
-  disabled: false,
-  ...more,
-});
+const server = (name: string, more: Partial<StdioServer> = {}): StdioServer =>
+  stdioServer({ name, args: ['server.js'], env: { A: '1', B: '2' }, ...more });
 
 const settings = (more: Partial<Settings>): Settings =>
   ({ host: '127.0.0.1', port: 3000, servers: [], tokens: [], accessTokens: ['a'], ...more }) as Settings;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import pino from 'pino';
+import { stdioServer } from '../../test/harness/definitions.ts';
 import { until } from '../../test/harness/until.ts';
 import type { StdioServer } from '../config/settings.ts';
 import { Deadlines } from '../deadline.ts';
@@ -15,23 +16,6 @@ const fixture = (file: string, ...args: readonly string[]): Partial<StdioServer>
   args: [resolve('test/fixtures/servers', file), ...args],
 });
 
-const definition: StdioServer = {
-  kind: 'stdio',
-  name: 'one',
-  isolation: 'principal',
-  instances: 0,
-  prewarm: 0,
-  timeoutMs: 10_000,
-  maxConcurrent: 64,
-  tools: {},
-  disabled: false,
-  command: process.execPath,
-  args: [],
-  env: {},
-  cwd: process.cwd(),
-  limits: {},
-};
-
 interface Options {
   readonly server?: Partial<StdioServer>;
   readonly limit?: number;
@@ -43,23 +27,20 @@ function create(t: TestContext, { server = fixture('echo.mjs'), limit = 100, dep
   const deadlines = new Deadlines();
   const counted = { taken: 0, started: 0, exited: 0 };
   const silent = () => undefined;
-  const pool = new ServerPool(
-    { ...definition, ...server },
-    {
-      log: pino({ enabled: false }) as unknown as ServerPoolDeps['log'],
-      tasks,
-      deadlines,
-      baseEnvironment: { PATH: process.env['PATH'] ?? '' },
-      started: () => void counted.started++,
-      exited: () => void counted.exited++,
-      recorder: { finished: silent, queued: silent, started: silent, restarted: silent },
-      acquireChild: async () => counted.taken < limit && ++counted.taken > 0,
-      releaseChild: () => void counted.taken--,
-      maxShared: 1,
-      maxSpares: 0,
-      ...deps,
-    },
-  );
+  const pool = new ServerPool(stdioServer({ isolation: 'principal', ...server }), {
+    log: pino({ enabled: false }) as unknown as ServerPoolDeps['log'],
+    tasks,
+    deadlines,
+    baseEnvironment: { PATH: process.env['PATH'] ?? '' },
+    started: () => void counted.started++,
+    exited: () => void counted.exited++,
+    recorder: { finished: silent, queued: silent, started: silent, restarted: silent },
+    acquireChild: async () => counted.taken < limit && ++counted.taken > 0,
+    releaseChild: () => void counted.taken--,
+    maxShared: 1,
+    maxSpares: 0,
+    ...deps,
+  });
   t.after(async () => {
     await pool.close();
     deadlines.close();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BridgePolicy, ServerDefinition } from '../config/settings.ts';
+import { stdioServer } from '../../test/harness/definitions.ts';
+import type { BridgePolicy, ServerDefinition, StdioServer } from '../config/settings.ts';
 import { BridgeError, type ErrorCode } from '../errors.ts';
 import { createPrincipal } from '../http/principal.ts';
 import { readBridgeCall } from '../protocol/bridge-call.ts';
@@ -95,24 +96,8 @@ const refusal = (code: ErrorCode, text: RegExp) => (error: unknown) => {
   return true;
 };
 
-const stdio = (name: string, more: Partial<ServerDefinition> = {}): ServerDefinition =>
-  ({
-    kind: 'stdio',
-    name,
-    isolation: 'session',
-    instances: 0,
-    prewarm: 0,
-    timeoutMs: 1,
-    maxConcurrent: 1,
-    tools: {},
-    disabled: false,
-    command: 'uvx',
-    args: ['fetch'],
-    env: { KEY: 'of the file' },
-    cwd: '/',
-    limits: {},
-    ...more,
-  }) as ServerDefinition;
+const stdio = (name: string, more: Partial<StdioServer> = {}): StdioServer =>
+  stdioServer({ name, command: 'uvx', args: ['fetch'], env: { KEY: 'of the file' }, ...more });
 
 const only = (...servers: string[]) => createPrincipal('token:x', { servers, tools: {}, bridge: true });
 

@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { remoteServer } from '../../test/harness/definitions.ts';
 import type { ServerDefinition } from '../config/settings.ts';
 import type { Member } from '../ipc/messages.ts';
 import { SessionIds } from '../sessions/session-id.ts';
 import { Roster } from '../shard/roster.ts';
 import { createPlacement, type Placement } from './placement.ts';
 
-const server = (isolation: ServerDefinition['isolation'], instances = 0): ServerDefinition => ({
-  kind: 'remote',
-  name: 'one',
-  isolation,
-  instances,
-  prewarm: 0,
-  timeoutMs: 1,
-  maxConcurrent: 1,
-  tools: {},
-  disabled: false,
-  url: 'http://127.0.0.1',
-  transport: 'http',
-  headers: {},
-});
+const server = (isolation: ServerDefinition['isolation'], instances = 0): ServerDefinition =>
+  remoteServer('http://127.0.0.1', { isolation, instances });
 
 const IDS = ['a', 'b', 'c'];
 

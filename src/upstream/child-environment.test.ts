@@ -1,26 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StdioServer } from '../config/settings.ts';
+import { stdioServer } from '../../test/harness/definitions.ts';
 import { BridgeError } from '../errors.ts';
 import { childEnvironment } from './child-environment.ts';
 import { confine } from './confine.ts';
 
-const server: StdioServer = {
-  kind: 'stdio',
-  name: 'one',
-  isolation: 'session',
-  instances: 0,
-  prewarm: 0,
-  timeoutMs: 1_000,
-  maxConcurrent: 1,
-  tools: {},
-  disabled: false,
-  command: 'node',
-  args: ['a b', '-x'],
-  env: {},
-  cwd: '/',
-  limits: {},
-};
+const server = stdioServer({ command: 'node', args: ['a b', '-x'] });
 
 test('a child finds what programs need in its environment, and none of our secrets', () => {
   const passed = childEnvironment({

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import pino from 'pino';
+import { stdioServer } from '../../test/harness/definitions.ts';
 import { until } from '../../test/harness/until.ts';
 import type { StdioServer } from '../config/settings.ts';
 import type { BridgeError } from '../errors.ts';
@@ -13,23 +14,6 @@ import { openStdio, type StdioDeps } from './stdio.ts';
 
 const MISBEHAVE = resolve('test/fixtures/servers/misbehave.mjs');
 const CALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}';
-
-const definition: StdioServer = {
-  kind: 'stdio',
-  name: 'one',
-  isolation: 'session',
-  instances: 0,
-  prewarm: 0,
-  timeoutMs: 1_000,
-  maxConcurrent: 1,
-  tools: {},
-  disabled: false,
-  command: process.execPath,
-  args: [],
-  env: {},
-  cwd: process.cwd(),
-  limits: {},
-};
 
 function open(t: TestContext, server: Partial<StdioServer>) {
   const tasks = createTasks(1);
@@ -43,7 +27,7 @@ function open(t: TestContext, server: Partial<StdioServer>) {
     resolveClosed = done;
   });
   const transport = openStdio(
-    { ...definition, ...server },
+    stdioServer(server),
     {
       message(message) {
         assert.equal(closedBy, undefined, 'nothing is said after the end');

@@ -35,24 +35,6 @@ export interface RemotePeer {
   closed(): Promise<BridgeError>;
 }
 
-export function remoteServer(url: string, more: Partial<RemoteServer> = {}): RemoteServer {
-  return {
-    kind: 'remote',
-    name: 'far',
-    url,
-    transport: 'http',
-    headers: {},
-    isolation: 'session',
-    instances: 0,
-    prewarm: 0,
-    timeoutMs: 10_000,
-    maxConcurrent: 64,
-    tools: {},
-    disabled: false,
-    ...more,
-  };
-}
-
 /** `lookup`: who resolves names; the system when left out. */
 export function openPeer(t: TestContext, server: RemoteServer, lookup?: LookupFunction): RemotePeer {
   const received: Answer[] = [];
