@@ -93,14 +93,14 @@ export function operationsRoutes(deps: OperationsDeps): readonly Route[] {
   return [health, ready, servers, metrics];
 }
 
-/** Throws `unknown_server`, and `server_backing_off` while it cannot be served. */
+/** Throws `unknown_server`, and `server_backing_off` while it cannot be served. What it printed is not for strangers. */
 function checkServer(name: string, servers: readonly ServerSummary[]): void {
   const server = servers.find((each) => each.name === name);
   if (server === undefined || server.state === 'disabled') {
     throw new BridgeError('unknown_server', `There is no server "${name}" in the configuration.`);
   }
   if (server.state !== 'backing_off') return;
-  throw new BridgeError('server_backing_off', `Server "${name}" does not start. ${server.lastError ?? ''}`);
+  throw new BridgeError('server_backing_off', `Server "${name}" does not start; GET /servers says why.`);
 }
 
 function sendJson(reply: Reply, status: number, value: unknown): void {
