@@ -15,7 +15,14 @@ import { endGroups } from '../supervisor/ledger.ts';
 import { createLedgerFile, groupOf, type LedgerFile, readLedgerFile } from '../supervisor/ledger-file.ts';
 import { createFleetFamilies, type FleetFamilies, type Succession } from './fleet-families.ts';
 import type { Lock } from './lock.ts';
-import { isMemberFile, type MemberRecord, readMembers, removeMember, writeMember } from './members.ts';
+import {
+  isMemberFile,
+  type MemberRecord,
+  type Members,
+  readMembers,
+  removeMember,
+  writeMember,
+} from './members.ts';
 import { askMember, createQuestions, type Questions } from './questions.ts';
 import { createQuotaFiles } from './quota-files.ts';
 import { fold, readRetired, readSnapshot, snapshotIds, writeSnapshot } from './retired.ts';
@@ -214,7 +221,9 @@ export class Pm2Fleet implements Fleet {
   }
 
   #look(): void {
-    const { live, dead } = readMembers(this.#options.folder);
+    const members = this.#readMembers();
+    if (members === undefined) return;
+    const { live, dead } = members;
     this.#members = live;
     const shown = JSON.stringify(live);
     if (shown !== this.#shown) {
@@ -223,6 +232,16 @@ export class Pm2Fleet implements Fleet {
     }
     // One is enough; should it be the one that hangs, the dead process's successor does it.
     if (live[0]?.id === this.id) for (const member of dead) void this.#reap(member);
+  }
+
+  /** Undefined when it cannot be known now, for want of a file descriptor above all: then those from before stay. */
+  #readMembers(): Members | undefined {
+    try {
+      return readMembers(this.#options.folder);
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'RUNTIME_DIR cannot be read');
+      return undefined;
+    }
   }
 
   async #reap(member: MemberRecord): Promise<void> {

@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,6 +42,25 @@ test('it is made for this user alone, cleared of dead sockets, and left empty', 
   assert.equal(existsSync(join(path, 'worker.sock')), false);
   claimed.leave();
   assert.deepEqual(readdirSync(path), ['kept']);
+});
+
+test('its files do not grow old while the bridge runs', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const path = folder(t);
+  const claimed = claimRuntimeDir({ runtimeDir: path }, 1);
+  const pidFile = join(path, 'bridge.pid');
+  utimesSync(pidFile, 1, 1);
+  t.mock.timers.tick(24 * 3_600_000);
+  const { atimeMs, mtimeMs } = statSync(pidFile);
+  assert.ok(Math.min(atimeMs, mtimeMs) > Date.now() - 60_000);
+  claimed.leave();
+});
+
+test('a folder that somebody has removed is no fault at the end', (t) => {
+  const path = folder(t);
+  const claimed = claimRuntimeDir({ runtimeDir: path }, 1);
+  rmSync(path, { recursive: true });
+  claimed.leave();
 });
 
 test('the pid file tells a living bridge from a later process of the same number', (t) => {

@@ -4,6 +4,7 @@
  * a mode changed on /tmp by mistake would be worse.
  */
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -11,6 +12,7 @@ import {
   rmdirSync,
   rmSync,
   type Stats,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
@@ -41,6 +43,7 @@ const PID_FILE = 'bridge.pid';
 const START_FILE = 'bridge.started';
 /** The name that PM2's instances use too. */
 const TOKEN_FILE = 'access-token';
+const FRESH_MS = 6 * 3_600_000;
 
 /** Where the bridge on `port` has its folder, whether it is there or not. */
 export function runtimeDirOf({ runtimeDir }: Pick<Settings, 'runtimeDir'>, port: number): string {
@@ -53,6 +56,7 @@ export function claimRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: nu
   secure(path);
   writePidFile(path);
   clearSockets(path);
+  const freshening = keepFresh(path);
   let tokenFile: string | undefined;
   return {
     path,
@@ -64,6 +68,8 @@ export function claimRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: nu
       return tokenFile;
     },
     leave() {
+      clearInterval(freshening);
+      if (!existsSync(path)) return;
       clearSockets(path);
       if (tokenFile !== undefined) rmSync(tokenFile, { force: true });
       rmSync(ledgerPath(path), { force: true });
@@ -80,6 +86,7 @@ export function enterRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: nu
   const path = runtimeDirOf(settings, port);
   secure(path);
   refuseHeld(path);
+  keepFresh(path);
   return path;
 }
 
@@ -96,6 +103,19 @@ export function holderOf(path: string): Holder | undefined {
   // Without a start time its writer has just begun: it counts as alive.
   const written = read(path, START_FILE) ?? running;
   return { pid, alive: pid !== process.pid && running !== undefined && running === written };
+}
+
+/** Systems clear their temporary folder of what is days old (systemd-tmpfiles: ten); a bridge runs for longer. */
+function keepFresh(path: string): NodeJS.Timeout {
+  const freshen = (): void => {
+    const at = new Date();
+    try {
+      for (const name of readdirSync(path)) utimesSync(join(path, name), at, at);
+    } catch {
+      return; // somebody was removing one: the next time is soon enough
+    }
+  };
+  return setInterval(freshen, FRESH_MS).unref();
 }
 
 function secure(path: string): void {
