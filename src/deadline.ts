@@ -2,11 +2,29 @@
  * Time: the monotonic clock, waits that end, and deadlines that cost next to nothing per request.
  */
 
-// Not the global one, which is a getter.
+// Not the global ones, which are getters.
 import { performance } from 'node:perf_hooks';
+import { nextTick } from 'node:process';
 
 /** Monotonic milliseconds; never the wall clock, which jumps. */
 export const now = (): number => performance.now();
+
+let lastRead: number | undefined;
+const forget = (): void => {
+  lastRead = undefined;
+};
+
+/**
+ * The same, read once for all that happens in one go: for requests that are served together, and do not measure what
+ * takes no time.
+ */
+export function roughlyNow(): number {
+  if (lastRead === undefined) {
+    lastRead = now();
+    nextTick(forget);
+  }
+  return lastRead;
+}
 
 /** Resolves after `ms`, or at once when `signal` aborts. Does not keep the process alive. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { Buffer } from 'node:buffer';
 import { STATUS_CODES } from 'node:http';
+import { nextTick } from 'node:process';
 import { giveUp } from '../protocol/own-bytes.ts';
 import { asBytes, joinChunks, lengthBound } from './chunks.ts';
 import type { AnswerHead, Chunk, RawResponse, ResponseListener } from './engine.ts';
@@ -260,7 +261,7 @@ const answers: Answer[] = [];
 
 /** Before anything else can happen to `res`: no event of the loop comes in between. */
 function send(answer: Answer): void {
-  if (answers.length === 0) queueMicrotask(sendAll);
+  if (answers.length === 0) nextTick(sendAll);
   answers.push(answer);
 }
 

@@ -4,6 +4,17 @@
  * stand.
  */
 
+import {
+  NUMBER_OR_WORD,
+  PLAIN_KEY,
+  SHALLOW_LEVELS,
+  SHALLOW_VALUE,
+  STRING_PART,
+  STRING_REST,
+  USUAL_STRING,
+} from './json-patterns.ts';
+import { LARGE_MESSAGE_BYTES } from './large.ts';
+
 /** Deeper nesting is refused: nobody sends it in earnest, and a reader behind us may recurse. */
 export const MAX_DEPTH = 256;
 
@@ -12,14 +23,8 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const QUOTE = 0x22;
-const PLUS = 0x2b;
 const COMMA = 0x2c;
-const MINUS = 0x2d;
-const DOT = 0x2e;
-const ZERO = 0x30;
-const NINE = 0x39;
 const COLON = 0x3a;
-const BACKSLASH = 0x5c;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
@@ -31,8 +36,8 @@ export const MAX_CLIENT_KEYS = 100_000;
 /** For messages of servers, whose results may be as large as their lines. */
 export const ANY_KEYS = 0x3fffffff;
 
-/** So many plain characters in a row are the middle of an image or a file, which a pattern passes over in half the time. */
-const LONG_RUN = 128;
+/** `"":0,` */
+const LEAST_MEMBER_CHARS = 5;
 
 /** Thrown for text that is not JSON; the caller asks JSON.parse for the words. */
 export class NotJson extends Error {}
@@ -48,10 +53,14 @@ export class JsonScanner {
   sawLineBreak = false;
   /** How many more keys may come; negative when there were too many. */
   keysLeft: number;
+  /** The deepest level of a value that may be passed over as a whole: its keys are not counted. */
+  readonly #maxWholeDepth: number;
 
   constructor(text: string, maxKeys: number) {
     this.text = text;
     this.keysLeft = maxKeys;
+    const isShort = text.length <= LARGE_MESSAGE_BYTES && text.length <= maxKeys * LEAST_MEMBER_CHARS;
+    this.#maxWholeDepth = isShort ? MAX_DEPTH - SHALLOW_LEVELS : -1;
   }
 
   /** The next character that is not white space, which is left unread; END behind the last. */
@@ -71,7 +80,7 @@ export class JsonScanner {
     return this.peek() === END;
   }
 
-  /** Enters an object; false when the next value is none. Members follow with `key`, `value` and `more`. */
+  /** Enters an object; false when the next value is none. Members follow with `member` or `key` and `value`, and `more`. */
   openObject(): boolean {
     if (this.peek() !== OPEN_BRACE) return false;
     this.at++;
@@ -85,14 +94,20 @@ export class JsonScanner {
     return true;
   }
 
+  /** Reads a member, or the key of one, that `pattern` matches; false, and nothing is read, where it does not. */
+  member(pattern: RegExp): boolean {
+    if (!this.#passes(pattern)) return false;
+    if (--this.keysLeft < 0) throw new NotJson();
+    return true;
+  }
+
   /** Reads a key and the colon behind it. */
   key(): string {
-    if (this.peek() !== QUOTE) throw new NotJson();
+    this.peek();
     const start = this.at;
-    const escaped = this.#string();
-    const key = escaped
-      ? (JSON.parse(this.text.slice(start, this.at)) as string)
-      : this.text.slice(start + 1, this.at - 1);
+    if (this.member(PLAIN_KEY)) return this.text.slice(start + 1, this.at - 2);
+    this.#string();
+    const key = JSON.parse(this.text.slice(start, this.at)) as string;
     if (this.peek() !== COLON || --this.keysLeft < 0) throw new NotJson();
     this.at++;
     return key;
@@ -111,37 +126,27 @@ export class JsonScanner {
   value(depth: number): void {
     const c = this.peek();
     if (c === QUOTE) this.#string();
-    else if (c === OPEN_BRACE) this.#object(depth + 1);
-    else if (c === OPEN_BRACKET) this.#array(depth + 1);
-    else if (c === MINUS || (c >= ZERO && c <= NINE)) this.#number(c);
-    else this.#literal(c);
+    else if (c !== OPEN_BRACE && c !== OPEN_BRACKET) this.#expect(NUMBER_OR_WORD);
+    else if (depth > this.#maxWholeDepth || !this.#passes(SHALLOW_VALUE)) {
+      if (depth === MAX_DEPTH) throw new TooDeep();
+      this.at++;
+      if (c === OPEN_BRACE) this.#members(depth + 1);
+      else this.#elements(depth + 1);
+    }
   }
 
-  #object(depth: number): void {
-    if (depth > MAX_DEPTH) throw new TooDeep();
-    this.at++;
-    let c = this.peek();
-    if (c === CLOSE_BRACE) {
-      this.at++;
-      return;
-    }
-    for (;;) {
-      if (c !== QUOTE) throw new NotJson();
-      this.#string();
-      if (this.peek() !== COLON || --this.keysLeft < 0) throw new NotJson();
-      this.at++;
+  /** Of an object that was entered, and is left. */
+  #members(depth: number): void {
+    if (this.closesAtOnce()) return;
+    do {
+      this.peek();
+      if (!this.member(PLAIN_KEY)) this.key();
       this.value(depth);
-      c = this.peek();
-      this.at++;
-      if (c === CLOSE_BRACE) return;
-      if (c !== COMMA) throw new NotJson();
-      c = this.peek();
-    }
+    } while (this.more());
   }
 
-  #array(depth: number): void {
-    if (depth > MAX_DEPTH) throw new TooDeep();
-    this.at++;
+  /** Of an array that was entered, and is left. */
+  #elements(depth: number): void {
     if (this.peek() === CLOSE_BRACKET) {
       this.at++;
       return;
@@ -155,75 +160,22 @@ export class JsonScanner {
     }
   }
 
-  /** The next character is the opening quote. True when the string holds an escape. */
-  #string(): boolean {
-    const { text } = this;
-    let escaped = false;
-    let i = this.at + 1;
-    let longAt = i + LONG_RUN;
-    for (;;) {
-      const c = text.charCodeAt(i);
-      if (c === QUOTE) break;
-      // NaN behind the end fails the comparison, as control characters do.
-      if (!(c >= SPACE)) throw new NotJson();
-      if (c === BACKSLASH) {
-        escaped = true;
-        i += this.#escape(i);
-        longAt = i + LONG_RUN;
-      } else if (++i === longAt) {
-        i = specialAt(text, i);
-        longAt = i + LONG_RUN;
-      }
-    }
-    this.at = i + 1;
-    return escaped;
+  #string(): void {
+    if (this.#passes(USUAL_STRING)) return;
+    if (this.peek() !== QUOTE) throw new NotJson();
+    this.at++;
+    while (this.#passes(STRING_PART));
+    this.#expect(STRING_REST);
   }
 
-  /** Length of the escape sequence at `i`. */
-  #escape(i: number): number {
-    const kind = this.text.charAt(i + 1);
-    if (kind === 'u') {
-      if (!/^[0-9a-fA-F]{4}$/.test(this.text.slice(i + 2, i + 6))) throw new NotJson();
-      return 6;
-    }
-    if (kind === '' || !'"\\/bfnrt'.includes(kind)) throw new NotJson();
-    return 2;
+  #expect(pattern: RegExp): void {
+    if (!this.#passes(pattern)) throw new NotJson();
   }
 
-  #number(first: number): void {
-    let i = this.at;
-    const { text } = this;
-    if (first === MINUS) i++;
-    if (text.charCodeAt(i) === ZERO) i++;
-    else i = digits(text, i);
-    if (text.charCodeAt(i) === DOT) i = digits(text, i + 1);
-    const e = text.charCodeAt(i) | 0x20;
-    if (e === 0x65) {
-      const sign = text.charCodeAt(i + 1);
-      i = digits(text, sign === PLUS || sign === MINUS ? i + 2 : i + 1);
-    }
-    this.at = i;
+  #passes(pattern: RegExp): boolean {
+    pattern.lastIndex = this.at;
+    if (!pattern.test(this.text)) return false;
+    this.at = pattern.lastIndex;
+    return true;
   }
-
-  #literal(c: number): void {
-    const word = c === 0x74 ? 'true' : c === 0x66 ? 'false' : 'null';
-    if (!this.text.startsWith(word, this.at)) throw new NotJson();
-    this.at += word.length;
-  }
-}
-
-/** The first character from `at` on that ends a string, escapes or must not be there; the end of the text without one. */
-function specialAt(text: string, at: number): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings, and they are looked for.
-  const special = /["\\\u0000-\u001f]/g;
-  special.lastIndex = at;
-  return special.test(text) ? special.lastIndex - 1 : text.length;
-}
-
-/** Behind the digits at `at`, of which there must be one. */
-function digits(text: string, at: number): number {
-  let i = at;
-  for (let c = text.charCodeAt(i); c >= ZERO && c <= NINE; c = text.charCodeAt(i)) i++;
-  if (i === at) throw new NotJson();
-  return i;
 }

@@ -263,10 +263,17 @@ test('a text is taken for JSON exactly when JSON.parse takes it', () => {
   );
 });
 
+const MESSAGES = [
+  '{"jsonrpc":"2.0","id":-1.5e+3,"method":"a\\u0041\\n","params":{"x":[true,null,{}],"y":""}}',
+  '{"jsonrpc": "2.0", "id": 17, "method": "tools/call", "params": {"name": "a", "arguments": {"b": [1, -2.5]}}}',
+  '{"result":{"a":{"b":{"c":[[{"d":"\\\\","e":[]}],false]}},"f":1e9},"jsonrpc":"2.0","id":"a"}',
+];
+
 test('one changed character never makes a broken message pass, nor a good one fail', () => {
-  const text = '{"jsonrpc":"2.0","id":-1.5e+3,"method":"a\\u0041\\n","params":{"x":[true,null,{}],"y":""}}';
+  const places = MESSAGES.flatMap((text) => Array.from(text, (_, at) => ({ text, at })));
+  const place = fc.constantFrom(...places);
   fc.assert(
-    fc.property(fc.nat(text.length - 1), fc.constantFrom(...'{}[]",:\\u0e.-+tn \n'), (at, character) => {
+    fc.property(place, fc.constantFrom(...'{}[]",:\\u0e.-+tn \n'), ({ text, at }, character) => {
       const changed = text.slice(0, at) + character + text.slice(at + 1);
       let valid = true;
       try {
@@ -277,7 +284,7 @@ test('one changed character never makes a broken message pass, nor a good one fa
       const found = readMessage(changed);
       assert.equal(found.kind === 'malformed' && found.code === 'parse_error', !valid, changed);
     }),
-    { numRuns: 5_000, seed: 4 },
+    { numRuns: 15_000, seed: 4 },
   );
 });
 
@@ -335,6 +342,22 @@ test('a batch has at most 100 messages', () => {
   const refused = readBatch(batch(101));
   assert.ok(!Array.isArray(refused) && 'reason' in refused);
   assert.equal(refused.reason, 'A batch holds at most 100 messages; found 101.');
+});
+
+test('a string may hold any number of escapes', () => {
+  for (const length of [1, 999, 1000, 1001, 2000, 2001, 70_000]) {
+    const escapes = '\\n\\u0041'.repeat(length);
+    for (const around of [
+      (text: string) => request('1', `{"name":"${text}"}`),
+      (text: string) => request('1', `{"${text}":1}`),
+      (text: string) => request('1', `{"arguments":{"a":["${text}"]}}`),
+    ]) {
+      read(around(escapes));
+      read(around(`${escapes}a`));
+      for (const bad of ['\\x', '\\', '\n', '"'])
+        assert.equal(refused(around(escapes + bad)).code, 'parse_error', `${bad} behind ${length}`);
+    }
+  }
 });
 
 test('a long string is read to its end, and nothing in the middle of it is overlooked', () => {

@@ -2,10 +2,21 @@
  * From text to messages: one pass that checks the JSON, finds what message.ts describes, and says in words what is
  * wrong with the rest.
  */
+
+import { idMember, keyOf, plainStringMember, sticky } from './json-patterns.ts';
 import { ANY_KEYS, JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson, TooDeep } from './json-scanner.ts';
 import { elementSpans, type Span } from './json-text.ts';
 import type { Message } from './message.ts';
 import { VERSION_KEY } from './modern-keys.ts';
+
+// What nearly everybody writes just so.
+const VERSION_2 = sticky('"jsonrpc": ?"2\\.0"');
+const ID = idMember('id');
+const METHOD = plainStringMember('method');
+const PARAMS = keyOf('params');
+const RESULT = keyOf('result');
+const NAME = plainStringMember('name');
+const ARGUMENTS = keyOf('arguments');
 
 /** What could not be read as a message, in words for its sender. */
 export interface Malformed {
@@ -54,7 +65,7 @@ export function readMessage(source: string, maxKeys = ANY_KEYS): Message | Malfo
       return malformed('invalid_request', `A JSON-RPC message is an object; found ${shown(source.trim())}.`);
     }
     if (!scanner.closesAtOnce()) {
-      do found.member(scanner, scanner.key());
+      do found.member(scanner);
       while (scanner.more());
     }
     if (!scanner.atEnd()) throw new NotJson();
@@ -85,14 +96,19 @@ function notJson(source: string): Malformed {
  * another the last.
  */
 class Found {
-  #jsonrpc: Span | undefined;
+  #version: Span | undefined;
+  #isVersion2 = false;
   #id: Span | undefined;
   #method: Span | undefined;
+  /** `method` as a string; undefined where it is none. So are the other texts. */
+  #methodText: string | undefined;
   #params: Span | undefined;
   #result: Span | undefined;
   #error: Span | undefined;
   #name: Span | undefined;
+  #nameText: string | undefined;
   #uri: Span | undefined;
+  #uriText: string | undefined;
   #requestId: Span | undefined;
   /** `params.progressToken`, and the one in `params._meta`. */
   #token: Span | undefined;
@@ -101,16 +117,54 @@ class Found {
   #claim: Span | undefined;
   #twice: string | undefined;
 
-  member(scanner: JsonScanner, key: string): void {
+  member(scanner: JsonScanner): void {
+    if (!this.#usualMember(scanner)) this.#anyMember(scanner, scanner.key());
+  }
+
+  /** As nearly everybody writes it, which is matched as a whole; false, and nothing is read, for any other. */
+  #usualMember(scanner: JsonScanner): boolean {
+    scanner.peek();
+    const { text, at } = scanner;
+    switch (text[at + 1]) {
+      case 'j':
+        if (!scanner.member(VERSION_2)) return false;
+        this.#version = this.#once(this.#version, since(at + '"jsonrpc":'.length, scanner), 'jsonrpc');
+        this.#isVersion2 = true;
+        return true;
+      case 'i':
+        if (!scanner.member(ID)) return false;
+        this.#id = this.#once(this.#id, since(at + '"id":'.length, scanner), 'id');
+        return true;
+      case 'm':
+        if (!scanner.member(METHOD)) return false;
+        this.#method = this.#once(this.#method, since(at + '"method":'.length, scanner), 'method');
+        this.#methodText = inner(text, this.#method);
+        return true;
+      case 'p':
+        if (!scanner.member(PARAMS)) return false;
+        this.#params = this.#once(this.#params, this.#inParams(scanner), 'params');
+        return true;
+      case 'r':
+        if (!scanner.member(RESULT)) return false;
+        this.#result = this.#once(this.#result, span(scanner, 1), 'result');
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #anyMember(scanner: JsonScanner, key: string): void {
     switch (key) {
       case 'id':
         this.#id = this.#once(this.#id, span(scanner, 1), key);
         break;
       case 'jsonrpc':
-        this.#jsonrpc = this.#once(this.#jsonrpc, span(scanner, 1), key);
+        this.#version = this.#once(this.#version, span(scanner, 1), key);
+        this.#isVersion2 = stringAt(scanner.text, this.#version) === '2.0';
         break;
       case 'method':
         this.#method = this.#once(this.#method, span(scanner, 1), key);
+        this.#methodText = stringAt(scanner.text, this.#method);
         break;
       case 'params':
         this.#params = this.#once(this.#params, this.#inParams(scanner), key);
@@ -127,25 +181,22 @@ class Found {
   }
 
   asMessage(text: string): Message | Malformed {
+    if (this.#twice !== undefined) {
+      return this.#invalid(text, `The key "${this.#twice}" stands there twice; a message has each key once.`);
+    }
+    if (!this.#isVersion2) {
+      return this.#invalid(text, `"jsonrpc" must be "2.0"; found ${shown(cut(text, this.#version))}.`);
+    }
     const id = cut(text, this.#id);
     const hasId = isId(text, this.#id);
-    const invalid = (reason: string): Malformed =>
-      malformed('invalid_request', reason, hasId ? id : undefined);
-
-    if (this.#twice !== undefined) {
-      return invalid(`The key "${this.#twice}" stands there twice; a message has each key once.`);
-    }
-    if (stringAt(text, this.#jsonrpc) !== '2.0') {
-      return invalid(`"jsonrpc" must be "2.0"; found ${shown(cut(text, this.#jsonrpc))}.`);
-    }
-    if (this.#method === undefined) return this.#answer(text, id, hasId, invalid);
-    const method = stringAt(text, this.#method);
+    if (this.#method === undefined) return this.#answer(text, id, hasId);
+    const method = this.#methodText;
     if (method === undefined)
-      return invalid(`"method" must be a string; found ${shown(cut(text, this.#method))}.`);
+      return this.#invalid(text, `"method" must be a string; found ${shown(cut(text, this.#method))}.`);
     if (this.#id !== undefined && !hasId)
-      return invalid(`"id" must be a string or a number; found ${shown(id)}.`);
-    if (this.#params !== undefined && text[this.#params.start] !== '{') {
-      return invalid(`"params" must be an object; found ${shown(cut(text, this.#params))}.`);
+      return this.#invalid(text, `"id" must be a string or a number; found ${shown(id)}.`);
+    if (this.#params !== undefined && text.charCodeAt(this.#params.start) !== 0x7b) {
+      return this.#invalid(text, `"params" must be an object; found ${shown(cut(text, this.#params))}.`);
     }
     const kind = this.#id === undefined ? 'notification' : 'request';
     const tokenSpan = kind === 'request' ? this.#metaToken : this.#tokenOf(method);
@@ -155,7 +206,7 @@ class Found {
       text,
       method,
       id,
-      target: stringAt(text, this.#name) ?? stringAt(text, this.#uri),
+      target: this.#nameText ?? this.#uriText,
       token: isToken ? cut(text, tokenSpan) : undefined,
       idSpan: this.#id,
       tokenSpan: isToken ? tokenSpan : undefined,
@@ -165,24 +216,23 @@ class Found {
     };
   }
 
-  #answer(
-    text: string,
-    id: string | undefined,
-    hasId: boolean,
-    invalid: (reason: string) => Malformed,
-  ): Message | Malformed {
+  #invalid(text: string, reason: string): Malformed {
+    return malformed('invalid_request', reason, isId(text, this.#id) ? cut(text, this.#id) : undefined);
+  }
+
+  #answer(text: string, id: string | undefined, hasId: boolean): Message | Malformed {
     const payloadSpan = this.#result ?? this.#error;
     if (payloadSpan === undefined)
-      return invalid('A message needs "method", "result" or "error"; found none of them.');
+      return this.#invalid(text, 'A message needs "method", "result" or "error"; found none of them.');
     if (this.#result !== undefined && this.#error !== undefined) {
-      return invalid('A response has "result" or "error"; found both.');
+      return this.#invalid(text, 'A response has "result" or "error"; found both.');
     }
     const kind = this.#result === undefined ? 'error' : 'result';
     if (kind === 'error' && text[payloadSpan.start] !== '{') {
-      return invalid(`"error" must be an object; found ${shown(cut(text, payloadSpan))}.`);
+      return this.#invalid(text, `"error" must be an object; found ${shown(cut(text, payloadSpan))}.`);
     }
     if (kind === 'result' && !hasId)
-      return invalid(`A result needs the "id" of its request; found ${shown(id)}.`);
+      return this.#invalid(text, `A result needs the "id" of its request; found ${shown(id)}.`);
     return {
       kind,
       text,
@@ -206,26 +256,63 @@ class Found {
     scanner.peek();
     const start = scanner.at;
     if (!scanner.openObject()) return span(scanner, 1);
-    if (scanner.closesAtOnce()) return { start, end: scanner.at };
-    do {
-      const key = scanner.key();
-      if (key === 'name') this.#name = this.#once(this.#name, span(scanner, 2), 'params.name');
-      else if (key === 'uri') this.#uri = this.#once(this.#uri, span(scanner, 2), 'params.uri');
-      else if (key === 'progressToken')
+    if (scanner.closesAtOnce()) return since(start, scanner);
+    do this.#param(scanner);
+    while (scanner.more());
+    return since(start, scanner);
+  }
+
+  #param(scanner: JsonScanner): void {
+    if (!this.#usualParam(scanner)) this.#anyParam(scanner, scanner.key());
+  }
+
+  #usualParam(scanner: JsonScanner): boolean {
+    scanner.peek();
+    const { text, at } = scanner;
+    switch (text[at + 1]) {
+      case 'n':
+        if (!scanner.member(NAME)) return false;
+        this.#name = this.#once(this.#name, since(at + '"name":'.length, scanner), 'params.name');
+        this.#nameText = inner(text, this.#name);
+        return true;
+      case 'a':
+        if (!scanner.member(ARGUMENTS)) return false;
+        scanner.value(2);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #anyParam(scanner: JsonScanner, key: string): void {
+    switch (key) {
+      case 'name':
+        this.#name = this.#once(this.#name, span(scanner, 2), 'params.name');
+        this.#nameText = stringAt(scanner.text, this.#name);
+        break;
+      case 'uri':
+        this.#uri = this.#once(this.#uri, span(scanner, 2), 'params.uri');
+        this.#uriText = stringAt(scanner.text, this.#uri);
+        break;
+      case 'progressToken':
         this.#token = this.#once(this.#token, span(scanner, 2), 'params.progressToken');
-      else if (key === 'requestId')
+        break;
+      case 'requestId':
         this.#requestId = this.#once(this.#requestId, span(scanner, 2), 'params.requestId');
-      else if (key === '_meta') this.#meta = this.#once(this.#meta, this.#inMeta(scanner), 'params._meta');
-      else scanner.value(2);
-    } while (scanner.more());
-    return { start, end: scanner.at };
+        break;
+      case '_meta':
+        this.#meta = this.#once(this.#meta, this.#inMeta(scanner), 'params._meta');
+        break;
+      default:
+        scanner.value(2);
+    }
   }
 
   #inMeta(scanner: JsonScanner): Span {
     scanner.peek();
     const start = scanner.at;
     if (!scanner.openObject()) return span(scanner, 2);
-    if (scanner.closesAtOnce()) return { start, end: scanner.at };
+    if (scanner.closesAtOnce()) return since(start, scanner);
     do {
       const key = scanner.key();
       if (key === 'progressToken') {
@@ -234,7 +321,7 @@ class Found {
         this.#claim = this.#once(this.#claim, span(scanner, 3), `params._meta["${VERSION_KEY}"]`);
       } else scanner.value(3);
     } while (scanner.more());
-    return { start, end: scanner.at };
+    return since(start, scanner);
   }
 
   #once(before: Span | undefined, found: Span, key: string): Span {
@@ -243,15 +330,23 @@ class Found {
   }
 }
 
+/** From `start`, or behind a space there, to where the scanner is. */
+function since(start: number, { text, at }: JsonScanner): Span {
+  return { start: text.charCodeAt(start) === 0x20 ? start + 1 : start, end: at };
+}
+
 /** Passes over a value and says where it stood; `depth` is that of what it stands in. */
 function span(scanner: JsonScanner, depth: number): Span {
   scanner.peek();
   const start = scanner.at;
   scanner.value(depth);
-  return { start, end: scanner.at };
+  return since(start, scanner);
 }
 
 const cut = (text: string, at: Span | undefined): string | undefined => at && text.slice(at.start, at.end);
+
+/** What stands between the quotes. */
+const inner = (text: string, { start, end }: Span): string => text.slice(start + 1, end - 1);
 
 /** The string that stands there; undefined for anything else. */
 function stringAt(text: string, at: Span | undefined): string | undefined {

@@ -4,7 +4,7 @@
  *
  * MCP transports, "Session Management".
  */
-import { now } from '../deadline.ts';
+import { now, roughlyNow } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import type { Reply } from '../http/reply.ts';
@@ -63,7 +63,7 @@ export abstract class Session {
    * this moment: a reload may have changed them since the session was opened.
    */
   take(message: Message, delivery: Delivery, tools: ToolGate): void {
-    this.#usedAt = now();
+    this.#usedAt = roughlyNow();
     if (message.kind === 'request') this.#ask(message, delivery, tools);
     else if (message.kind !== 'notification') this.respond(message);
     else if (message.method === 'notifications/cancelled') this.#cancel(message);

@@ -5,7 +5,7 @@
  *
  * MCP basic protocol: "Requests", "Responses", utilities "Cancellation", "Progress", "Ping".
  */
-import { type Deadlines, Expirable, now } from '../deadline.ts';
+import { type Deadlines, Expirable, roughlyNow } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Chunk } from '../http/engine.ts';
 import { IdTable } from '../id-table.ts';
@@ -60,7 +60,7 @@ const MAX_UNREAD_BYTES = 2 * MAX_BACKLOG_BYTES;
 class Pending extends Expirable {
   readonly message: Message;
   readonly asker: Asker;
-  readonly startedAt = now();
+  readonly startedAt = roughlyNow();
   /** `lasting`: sent, and answered when what it asks for ends, perhaps never. */
   state: 'waiting' | 'sent' | 'lasting' = 'waiting';
   id = 0;
@@ -216,7 +216,7 @@ export class Connection implements TransportListener {
     this.#pending.delete(pending.id);
     if (pending.state === 'lasting') return;
     this.#deps.deadlines.cancel(pending);
-    this.#deps.finished(pending.message.method, outcome, (now() - pending.startedAt) / 1000);
+    this.#deps.finished(pending.message.method, outcome, (roughlyNow() - pending.startedAt) / 1000);
     if (pending.state === 'waiting') {
       this.#waiting.delete(laneOf(pending), pending);
       return;
@@ -228,7 +228,7 @@ export class Connection implements TransportListener {
   #sendNext(): void {
     const next = this.#waiting.shift();
     if (next === undefined) return;
-    this.#deps.queued((now() - next.startedAt) / 1000);
+    this.#deps.queued((roughlyNow() - next.startedAt) / 1000);
     this.#send(next);
   }
 

@@ -57,7 +57,9 @@ class StdioTransport implements Transport, Task {
   #closed = false;
   #closing = false;
   #spoke = false;
+  /** What goes out at the end of the turn: up to the last bytes among it, and the text behind them. */
   #outgoing: Chunk[] = [];
+  #outgoingText = '';
   #outgoingBytes = 0;
   /** A large line that a thread reads, and the lines that wait behind it, so that messages keep their order. */
   #reading: Promise<void> | undefined;
@@ -85,7 +87,7 @@ class StdioTransport implements Transport, Task {
 
   send(message: Chunk | readonly Chunk[]): void {
     if (this.#closed || this.#closing) return;
-    if (this.#outgoing.length === 0) writeAtEndOfTurn(this);
+    if (this.#outgoingBytes === 0) writeAtEndOfTurn(this);
     if (typeof message === 'string' || message instanceof Uint8Array) this.#enqueue(message);
     else for (const part of message) this.#enqueue(part);
     this.#enqueue('\n');
@@ -137,28 +139,26 @@ class StdioTransport implements Transport, Task {
   }
 
   #enqueue(chunk: Chunk): void {
-    this.#outgoing.push(chunk);
     this.#outgoingBytes += chunk.length;
+    if (typeof chunk === 'string') {
+      this.#outgoingText += chunk;
+      return;
+    }
+    if (this.#outgoingText !== '') this.#outgoing.push(this.#outgoingText);
+    this.#outgoing.push(chunk);
+    this.#outgoingText = '';
   }
 
-  /** One write for everything that was sent in this turn of the event loop. */
+  /** One write for everything that was sent in this turn of the event loop, but for bytes, which go as they are. */
   run(): void {
-    const parts = this.#outgoing;
-    if (parts.length === 0) return;
-    this.#outgoing = [];
+    const chunks = this.#outgoing;
+    const text = this.#outgoingText;
+    if (chunks.length > 0) this.#outgoing = [];
+    this.#outgoingText = '';
     this.#outgoingBytes = 0;
     const stdin = this.#child?.stdin;
     if (this.#closed || stdin === undefined || !stdin.writable) return;
-    let text = '';
-    for (const part of parts) {
-      if (typeof part === 'string') {
-        text += part;
-        continue;
-      }
-      if (text !== '') stdin.write(text);
-      text = '';
-      stdin.write(part);
-    }
+    for (const chunk of chunks) stdin.write(chunk);
     if (text !== '') stdin.write(text);
   }
 
@@ -306,6 +306,7 @@ class StdioTransport implements Transport, Task {
     if (this.#closed) return;
     this.#closed = true;
     this.#outgoing = [];
+    this.#outgoingText = '';
     this.#listener.closed(reason);
   }
 }
