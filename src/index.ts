@@ -26,7 +26,11 @@ async function main(): Promise<number> {
   const loaded = read(command.options);
   if ('faults' in loaded) return refuse(loaded.faults);
   const { settings, notes, generatedToken } = loaded;
-  if (command.kind === 'check') return say(describe(loaded));
+  if (command.kind === 'check') {
+    const { faultsOfPlaces } = await import('./supervisor/machine-check.ts');
+    const faults = await faultsOfPlaces(settings);
+    return faults.length === 0 ? say(describe(loaded)) : refuseFor(faults);
+  }
   if (command.kind === 'reload') {
     const { sendReload } = await import('./supervisor/send-reload.ts');
     return say(sendReload(settings));
@@ -119,7 +123,11 @@ function say(text: string): number {
 }
 
 function refuse(faults: readonly Fault[]): number {
-  for (const fault of faults) complain(renderFault(fault));
+  return refuseFor(faults.map(renderFault));
+}
+
+function refuseFor(sentences: readonly string[]): number {
+  for (const sentence of sentences) complain(sentence);
   return EXIT_CONFIG;
 }
 

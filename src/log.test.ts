@@ -99,7 +99,10 @@ test('a LOG_DIR that cannot be used is refused with a sentence that names it', a
   writeFileSync(file, '');
   const { status, stderr } = await run('', { logDir: join(file, 'logs') });
   assert.equal(status, 1);
-  assert.match(stderr, /LOG_DIR: cannot write log files in .*file\/logs: /);
+  assert.match(
+    stderr,
+    /environment LOG_DIR: found ".*file\/logs", where log files cannot be written \(ENOTDIR.*\); allowed: /,
+  );
 });
 
 test('two processes that log 10,000 lines each at once tear no line and lose none', async (t) => {

@@ -7,16 +7,18 @@
  * logrotate has renamed is opened again (follow-file.ts); one that it has truncated (copytruncate) simply starts again
  * at its new end.
  */
-import { mkdirSync, openSync, writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import pino from 'pino';
+import { renderFault, shown } from './config/fault.ts';
 import type { Settings } from './config/settings.ts';
 import { pause } from './deadline.ts';
 import { messageOf } from './errors.ts';
 import { followFile } from './follow-file.ts';
 import { createLineWriter, type LineWriter } from './line-writer.ts';
+import { folderTrouble, makeFolder } from './make-folder.ts';
 import { createStreamWriter } from './stream-writer.ts';
 
 export type Logger = pino.Logger;
@@ -146,7 +148,7 @@ function openFile(logDir: string, name: string): LineWriter {
   const path = join(logDir, name);
   const onTrouble = tellOnce(name);
   try {
-    mkdirSync(logDir, { recursive: true });
+    makeFolder(logDir);
     return createLineWriter(openSync(path, 'a'), {
       maxWriteBytes: FILE_WRITE_BYTES,
       maxWaitingBytes: MAX_WAITING_BYTES,
@@ -154,9 +156,25 @@ function openFile(logDir: string, name: string): LineWriter {
       follow: followFile(path, onTrouble),
     });
   } catch (error) {
-    throw new Error(`LOG_DIR: cannot write log files in ${logDir}: ${messageOf(error)}`, { cause: error });
+    throw new Error(logDirFault(logDir, `where log files cannot be written (${messageOf(error)})`), {
+      cause: error,
+    });
   }
 }
+
+/** The fault that `createLogger` would throw for, found without writing anything; undefined where there is none. */
+export function logDirTrouble({ logDir }: Pick<Settings, 'logDir'>): string | undefined {
+  const trouble = logDir === undefined ? undefined : folderTrouble(logDir);
+  return logDir === undefined || trouble === undefined ? undefined : logDirFault(logDir, trouble);
+}
+
+const logDirFault = (logDir: string, what: string): string =>
+  renderFault({
+    file: 'environment',
+    key: 'LOG_DIR',
+    found: `${shown(logDir)}, ${what}`,
+    allowed: 'allowed: a folder that this user may write to',
+  });
 
 /** Writes at once: a terminal is fast enough for a developer, and nothing is lost when the process stops. */
 function prettyTerminal(): pino.DestinationStream {

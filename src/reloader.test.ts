@@ -72,6 +72,20 @@ function startReloader(running: Settings, retryMs?: number) {
   };
 }
 
+test('a configuration that lets nobody in changes nothing: the token that a start would make is known to nobody', async () => {
+  const { reloader, next, write, adopted } = startReloader(settings([server('a')]));
+  const made = settings([server('b')], { accessTokens: ['made'] });
+  write({ ...loaded(made), generatedToken: 'made' });
+  reloader.request('test');
+  assert.match(await next(), /^error environment ACCESS_TOKEN: found nothing; .*: what runs goes on$/);
+  assert.deepEqual(adopted, []);
+
+  const { reloader: open, next: heard, write: rewrite } = startReloader(made);
+  rewrite({ ...loaded(settings([], { accessTokens: ['made'] })), generatedToken: 'made' });
+  open.request('test');
+  assert.equal(await heard(), 'try ');
+});
+
 test('faults are all told, and nothing is tried or adopted', async () => {
   const { reloader, next, write, adopted } = startReloader(settings([server('a')]));
   const fault = (line: number) => ({

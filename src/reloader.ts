@@ -33,6 +33,15 @@ export interface ReloaderDeps {
 const FIRST_RETRY_MS = 30_000;
 const MAX_RETRY_MS = 600_000;
 
+const NOT_RELOADED = 'configuration not reloaded: what runs goes on';
+/** A token is made, and told, only by a start. */
+const NOBODY_LET_IN = renderFault({
+  file: 'environment',
+  key: 'ACCESS_TOKEN',
+  found: 'found nothing',
+  allowed: 'a running bridge demands at least one of ACCESS_TOKEN, auth.tokens and auth.jwt',
+});
+
 export class Reloader {
   readonly #deps: ReloaderDeps;
   readonly #firstRetryMs: number;
@@ -85,12 +94,17 @@ export class Reloader {
     const fresh = read();
     if ('faults' in fresh) {
       for (const fault of fresh.faults) {
-        logger.error({ fault: renderFault(fault) }, 'configuration not reloaded: what runs goes on');
+        logger.error({ fault: renderFault(fault) }, NOT_RELOADED);
       }
       return;
     }
-    this.#note(fresh);
     const running = this.#settings;
+    const { generatedToken: made } = fresh;
+    if (made !== undefined && !running.accessTokens.includes(made)) {
+      logger.error({ fault: NOBODY_LET_IN }, NOT_RELOADED);
+      return;
+    }
+    this.#note(fresh);
     const wanted = applicable(running, fresh.settings);
     const { added, changed, adjusted, removed } = compareServers(running.servers, wanted.servers);
     const failures = await tryServers([...changed, ...added]);

@@ -11,7 +11,7 @@ import { test } from 'node:test';
 const BRANCHES: Record<string, readonly (readonly string[])[]> = {
   common: [
     ['errors', 'deadline', 'end-of-turn', 'id-table', 'line-writer'],
-    ['stream-writer', 'follow-file', 'config'],
+    ['stream-writer', 'follow-file', 'make-folder', 'config'],
     ['log'],
     ['ipc', 'metrics'],
     ['watch-servers', 'reloader'],

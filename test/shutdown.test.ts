@@ -340,6 +340,33 @@ test('a bad configuration ends with 78 and one line for every fault', LIMIT, asy
   }
 });
 
+test(
+  'folders and addresses that cannot be had end with 78, and are found by the check too',
+  LIMIT,
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'bridge-places-'));
+    t.after(() => rmSync(dir, { recursive: true, force: true }));
+    const file = join(dir, 'file');
+    writeFileSync(file, '');
+    for (const [env, fault] of [
+      [{ LOG_DIR: file }, /^environment LOG_DIR: found ".*file", .+; allowed: a folder that /],
+      [{ LOG_DIR: join(file, 'logs') }, /^environment LOG_DIR: found ".*logs", .+; allowed: a folder that /],
+      [{ RUNTIME_DIR: file }, /^environment RUNTIME_DIR: found ".*file", which is no folder; allowed: /],
+      [{ HOST: '203.0.113.7' }, /^environment HOST: found "203\.0\.113\.7", .+; allowed: /],
+    ] as const) {
+      for (const check of [[], ['--check']]) {
+        const bridge = run(t, [ENTRY, ...check, '--', process.execPath, '-e', ''], {
+          cwd: dir,
+          env: { PORT: `${await freePort()}`, ACCESS_TOKEN: 'token-of-the-test-0123456789', ...env },
+        });
+        assert.equal(await bridge.ended, 78);
+        assert.match(bridge.stderr(), fault);
+        assert.equal(bridge.stderr().trimEnd().split('\n').length, 1, bridge.stderr());
+      }
+    }
+  },
+);
+
 const several = 'access-token-of-today-0123456789,the-next-access-token-0123456789';
 
 for (const [whose, token] of [

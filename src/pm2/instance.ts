@@ -39,7 +39,7 @@ export interface InstanceInput {
 /** The first instance may have to wait for the port; all others wait for it. */
 const BOOT_MS = 20_000;
 /** Two signals within this time are one. */
-const SAME_SIGNAL_MS = 500;
+const SAME_SIGNAL_MS = 100;
 
 /** Resolves when the worker serves or could not start. Rejects with a StartError. */
 export async function runInstance(input: InstanceInput): Promise<void> {

@@ -6,7 +6,6 @@
 import {
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   rmdirSync,
@@ -20,6 +19,7 @@ import { join } from 'node:path';
 import { renderFault, shown } from '../config/fault.ts';
 import type { Settings } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
+import { folderTrouble, makeFolder } from '../make-folder.ts';
 import { ledgerPath } from './ledger-file.ts';
 import { startTimeOf } from './proc.ts';
 import { EXIT_CONFIG, EXIT_FAILED, StartError } from './start-error.ts';
@@ -118,7 +118,31 @@ function keepFresh(path: string): NodeJS.Timeout {
   return setInterval(freshen, FRESH_MS).unref();
 }
 
+/** Throws the StartError that a claim would end with, and makes nothing. */
+export function inspectRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: number): void {
+  const path = runtimeDirOf(settings, port);
+  checkLength(path);
+  const trouble = folderTrouble(path);
+  if (trouble !== undefined) throw fault(path, trouble, 'a folder of this user');
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined) judge(path, stats);
+}
+
 function secure(path: string): void {
+  checkLength(path);
+  let stats: Stats;
+  try {
+    makeFolder(path, 0o700);
+    stats = lstatSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const found = code === 'EEXIST' ? 'which is no folder' : `which cannot be made (${messageOf(error)})`;
+    throw fault(path, found, 'a folder of this user');
+  }
+  judge(path, stats);
+}
+
+function checkLength(path: string): void {
   if (Buffer.byteLength(path) + SOCKET_NAME_BYTES > MAX_SOCKET_PATH_BYTES) {
     throw fault(
       path,
@@ -126,15 +150,9 @@ function secure(path: string): void {
       `at most ${MAX_SOCKET_PATH_BYTES - SOCKET_NAME_BYTES} bytes`,
     );
   }
-  let stats: Stats;
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    stats = lstatSync(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const found = code === 'EEXIST' ? 'which is no folder' : `which cannot be made (${messageOf(error)})`;
-    throw fault(path, found, 'a folder of this user');
-  }
+}
+
+function judge(path: string, stats: Stats): void {
   if (stats.isSymbolicLink()) throw fault(path, 'a symbolic link', 'a real folder');
   if (!stats.isDirectory()) throw fault(path, 'which is no folder', 'a folder of this user');
   const uid = process.getuid?.();
