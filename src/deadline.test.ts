@@ -91,7 +91,7 @@ test('what expires may set and cancel others meanwhile', async (t) => {
   assert.deepEqual(expired, ['next']);
 });
 
-test('a pause ends early when its signal aborts, and at once when it has', async (t) => {
+test('a pause ends early when its signal aborts, and at once when it has', { timeout: 10_000 }, async (t) => {
   awake(t);
   const abort = new AbortController();
   const pausing = pause(60_000, abort.signal);

@@ -1,6 +1,6 @@
 /** Who made the bridge start something that its file does not name is to be found in the log afterwards. */
 import assert from 'node:assert/strict';
-import { type Bridge, startBridge } from './harness/bridge.ts';
+import { startBridge } from './harness/bridge.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { postBridge } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
@@ -28,7 +28,7 @@ forEachEngine(
     const adhoc = { serverPath: command, args, env: { CALL_TOKEN: SECRET } };
     const lines = (count: number) =>
       until(`${count} audit lines`, () => {
-        const found = auditOf(bridge);
+        const found = bridge.logged({ audit: 'adhoc' });
         return found.length >= count && found;
       });
 
@@ -58,9 +58,7 @@ forEachEngine(
     assert.equal(await ask({ serverPath: 'echo' }), 200);
     assert.equal(await ask({ serverPath: 'npx', args: ['-c', 'id'] }), 403);
     await bridge.stop();
-    assert.equal(auditOf(bridge).length, 4, 'what is configured or refused is no start');
+    assert.equal(bridge.logged({ audit: 'adhoc' }).length, 4, 'what is configured or refused is no start');
     assert.ok(!bridge.stdout().includes(SECRET));
   },
 );
-
-const auditOf = (bridge: Bridge) => bridge.lines().filter((line) => line['audit'] === 'adhoc');

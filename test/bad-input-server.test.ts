@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Bridge, startBridge } from './harness/bridge.ts';
+import { startBridge } from './harness/bridge.ts';
 import {
   assertAnswers,
   assertHttpError,
@@ -31,9 +31,6 @@ import { until } from './harness/until.ts';
 const TIMEOUT_MS = 500;
 
 const callMessage = (id: unknown) => toolCall(id, 'call');
-
-const logged = (bridge: Bridge, server: string, msg: string): Json[] =>
-  bridge.lines().filter((line) => line['msg'] === msg && line['server'] === server);
 
 test('servers that misbehave', async (t) => {
   const bridge = await startBridge(t, {
@@ -100,10 +97,12 @@ test('servers that misbehave', async (t) => {
       for (const how of [{ session }, {}])
         assert.equal((await callTool(bridge, server, 'call', {}, how)).content[0].text, 'ok');
       assert.equal((await viaBridge(bridge, server, 'call')).body.content[0].text, 'ok');
-      assert.ok(logged(bridge, server, 'noise on a server stdout').length > 0);
+      assert.ok(bridge.logged({ msg: 'noise on a server stdout', server }).length > 0);
       await endSession(bridge, server, { session });
     }
-    assert.ok(logged(bridge, 'chatty', 'server stderr').some(({ line }) => line === 'warming up'));
+    assert.ok(
+      bridge.logged({ msg: 'server stderr', server: 'chatty' }).some(({ line }) => line === 'warming up'),
+    );
   });
 
   const died = (server: string, says: RegExp) => async () => {
@@ -155,7 +154,7 @@ test('servers that misbehave', async (t) => {
         assert.deepEqual(body, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'ok' }] } });
       }
       assert.equal((await viaBridge(bridge, server, 'call')).body.content[0].text, 'ok');
-      assert.ok(logged(bridge, server, 'a server answered what nobody asked').length >= 5);
+      assert.ok(bridge.logged({ msg: 'a server answered what nobody asked', server }).length >= 5);
       assert.deepEqual(stream.events, []);
       await endSession(bridge, server, { session });
     }

@@ -13,7 +13,7 @@ import {
   metricsOf,
   sumOf,
 } from './harness/expect.ts';
-import { initializeParams, type Json, post, send, toolCall, viaBridge } from './harness/rpc.ts';
+import { initializeParams, post, send, toolCall, viaBridge } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -22,9 +22,6 @@ const TIMEOUT_MS = 500;
 const callMessage = (id: unknown) => toolCall(id, 'call');
 
 const initializeMessage = { jsonrpc: '2.0', id: 'i', method: 'initialize', params: initializeParams() };
-
-const logged = (bridge: Bridge, server: string, msg: string): Json[] =>
-  bridge.lines().filter((line) => line['msg'] === msg && line['server'] === server);
 
 test('servers that do not start', async (t) => {
   const bridge = await startBridge(t, {
@@ -158,7 +155,7 @@ test('servers that do not start', async (t) => {
 
 /** Fails a few times, then: 503 with Retry-After, the last reason in the sentence, and no process started for it. */
 async function assertBacksOff(bridge: Bridge, server: string, says: RegExp): Promise<void> {
-  const starts = (): number => logged(bridge, server, 'a server ended').length;
+  const starts = (): number => bridge.logged({ msg: 'a server ended', server }).length;
   const refusal = await until('the breaker to open', async () => {
     const answer = await post(bridge, server, initializeMessage);
     return answer.status === 503 && answer;

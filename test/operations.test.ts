@@ -243,7 +243,7 @@ forEachEngine('operations', async (t, engine) => {
         { name: 'exit', arguments: { code: 9, text: argument } },
         { session },
       );
-      await until('the death to be logged', () => bridge.lines().some(({ msg }) => msg === 'a server ended'));
+      await until('the death to be logged', () => bridge.logged({ msg: 'a server ended' }).length > 0);
       assert.equal(await bridge.stop(), 0);
 
       // Outside of production a banner for the developer comes first; after it, JSON only.
@@ -262,7 +262,7 @@ forEachEngine('operations', async (t, engine) => {
       for (const line of bridge.lines())
         for (const key of ['level', 'time', 'msg'])
           assert.equal(typeof line[key], 'string', JSON.stringify(line));
-      const audit = bridge.lines().find((line) => line['audit'] === 'adhoc');
+      const [audit] = bridge.logged({ audit: 'adhoc' });
       assert.deepEqual(audit?.['variables'], ['CALL_SECRET']);
       assert.equal(audit?.['principal'], 'access-token');
 

@@ -118,7 +118,7 @@ forEachEngine('no secret is told in whatever a bridge says of itself', async (t,
   await bridge.printed(/tokn/);
   told.push(...checked(bridge.dir, JSON.stringify(config)), ...checked(bridge.dir, JSON.stringify(faulty)));
 
-  await until('the death to be logged', () => bridge.lines().some(({ msg }) => msg === 'a server ended'));
+  await until('the death to be logged', () => bridge.logged({ msg: 'a server ended' }).length > 0);
   await bridge.stop();
   const files = readdirSync(join(bridge.dir, 'logs'));
   assert.ok(files.length >= 2);

@@ -110,7 +110,7 @@ test(
     });
     assert.equal((await send(bridge, { path: '/health' })).body.engine, 'node');
     assert.equal(await bridge.stop(), 0);
-    const warnings = bridge.lines().filter(({ level }) => level === 'warn');
+    const warnings = bridge.logged({ level: 'warn' });
     assert.deepEqual(
       warnings.map(({ msg }) => String(msg).replace(/, so .*/, '')),
       ['uWebSockets.js does not load here'],

@@ -172,8 +172,7 @@ function dashboardQueries(): string[] {
 }
 
 const isWorker = (bridge: Bridge, pid: number): boolean =>
-  existsSync(`/proc/${pid}/cmdline`) &&
-  bridge.lines().some((line) => line['role'] === 'worker' && line['pid'] === pid);
+  existsSync(`/proc/${pid}/cmdline`) && bridge.logged({ role: 'worker', pid }).length > 0;
 
 /** A little of everything that is counted, until it is stopped. */
 function startLoad(bridge: Bridge): () => Promise<void> {

@@ -38,6 +38,8 @@ export interface Bridge {
   readonly stderr: () => string;
   /** What it logged, parsed; lines that are no JSON are left out. */
   lines(): Record<string, unknown>[];
+  /** Those of its lines that have all of these fields. */
+  logged(fields: Readonly<Record<string, unknown>>): Record<string, unknown>[];
   /** Process ids of all workers that have become ready so far, in that order. */
   workers(): number[];
   /** Resolves with the first match in its output. */
@@ -95,6 +97,8 @@ export async function startBridge(t: Pick<TestContext, 'after'>, options: Bridge
     throw new Error(`${outcome.message}\n${running.stdout()}\n${running.stderr()}`, { cause: outcome });
   }
   const lines = (): Record<string, unknown>[] => linesIn(running.stdout());
+  const logged: Bridge['logged'] = (fields) =>
+    lines().filter((line) => Object.entries(fields).every(([name, value]) => line[name] === value));
   return {
     url,
     port,
@@ -105,8 +109,8 @@ export async function startBridge(t: Pick<TestContext, 'after'>, options: Bridge
     stdout: running.stdout,
     stderr: running.stderr,
     lines,
-    workers: () =>
-      lines().flatMap(({ msg, workerPid }) => (msg === 'worker ready' ? [Number(workerPid)] : [])),
+    logged,
+    workers: () => logged({ msg: 'worker ready' }).map(({ workerPid }) => Number(workerPid)),
     printed: running.printed,
     processes: () => descendants(running.pid),
     stop() {
