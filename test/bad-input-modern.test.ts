@@ -64,6 +64,7 @@ const round = (params: object, how: ModernHow = ASKED, at: rpc.Target = bridge) 
 async function parked(at: rpc.Target = bridge): Promise<string> {
   const { body, text } = await round(CALL, ASKED, at);
   assert.equal(body.result?.resultType, 'input_required', text);
+  assert.ok(body.result._meta['io.modelcontextprotocol/serverInfo'].name, text);
   return body.result.requestState;
 }
 

@@ -34,15 +34,15 @@ export function modernResult(method: string, answer: Message, serverInfo: unknow
     const isEmpty = /^\{\s*\}$/.test(text);
     return [`{${membersText(method, serverInfo)}${isEmpty ? '' : ','}`, text.slice(1)];
   }
-  const added = members(method, serverInfo);
-  const { _meta: ownMeta, ...own } = JSON.parse(text) as Record<string, unknown>;
-  const meta = { ...(ownMeta as object | undefined), ...added._meta };
-  return [JSON.stringify({ ...own, ...added, _meta: meta })];
+  return [madeResult(method, JSON.parse(text) as Record<string, unknown>, serverInfo)];
 }
 
-/** A result made here, from an object. */
+/** The same from an object; of `_meta` what the server said stays. */
 export function madeResult(method: string, own: Record<string, unknown>, serverInfo: unknown): string {
-  return JSON.stringify({ ...own, ...members(method, serverInfo) });
+  const { _meta: ownMeta, ...rest } = own;
+  const added = members(method, serverInfo);
+  const meta = { ...(ownMeta as object | undefined), ...added._meta };
+  return JSON.stringify({ ...rest, ...added, _meta: meta });
 }
 
 /** What a legacy `initialize` told, as the answer to `server/discover`. */

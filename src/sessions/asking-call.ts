@@ -17,6 +17,7 @@ import type { Child, ChildOwner } from '../pool/child.ts';
 import { type Message, parsePayload, rewrite } from '../protocol/message.ts';
 import { capabilityFor, severityOf } from '../protocol/methods.ts';
 import { urlElicitations } from '../protocol/modern-error.ts';
+import { SERVER_INFO_KEY } from '../protocol/modern-keys.ts';
 import { modernResult } from '../protocol/modern-result.ts';
 import { traceInMeta } from '../protocol/trace.ts';
 import type { Asker } from '../upstream/connection.ts';
@@ -276,7 +277,8 @@ export class AskingCall extends Expirable implements Asker, ChildOwner {
     // The call ends with the park, if nobody comes: the server need not hurry until then.
     child.connection.extend(this.#upstreamId, parkMs + MARGIN_MS);
     const requestState = this.#options.seal(this.#round);
-    const result = JSON.stringify({ resultType: 'input_required', inputRequests, requestState });
+    const _meta = { [SERVER_INFO_KEY]: child.facts?.serverInfo };
+    const result = JSON.stringify({ resultType: 'input_required', inputRequests, requestState, _meta });
     this.#options.parked(this);
     current.delivery.answer(`{"jsonrpc":"2.0","id":${current.message.id},"result":${result}}`);
   }
