@@ -139,6 +139,23 @@ test('output that is no object is wrapped for legacy clients, in the list and in
   assert.deepEqual(own.structuredContent, [0, 1, 2]);
 });
 
+test('a legacy server is told exactly what its modern client can do, less tasks', async () => {
+  const told = {
+    elicitation: { form: {} },
+    experimental: { x: { y: 1 } },
+    extensions: { 'test/ui': { z: 2 } },
+  };
+  const withTasks = { ...told, extensions: { ...told.extensions, [TASKS]: {} }, tasks: { list: {} } };
+  for (const [capabilities, seen] of [
+    [withTasks, told],
+    [{ extensions: told.extensions }, { extensions: told.extensions }],
+    [{ extensions: { [TASKS]: {} }, tasks: {} }, {}],
+  ] as const) {
+    const { body } = await modernCall('legacy', 'whoami', {}, { capabilities });
+    assert.deepEqual(body.result.structuredContent.capabilities, seen);
+  }
+});
+
 test('methods of the other era are unknown in every cell', async () => {
   const removed = [
     'initialize',

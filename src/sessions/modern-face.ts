@@ -46,9 +46,6 @@ const MAX_LISTENS = 1_024;
 /** Methods in whose course a server may ask its client something. */
 const ASKING = new Set(['tools/call', 'prompts/get', 'resources/read']);
 
-/** Client capabilities that a legacy server can make use of. */
-const USEFUL = ['sampling', 'elicitation', 'roots'];
-
 export class ModernFace {
   readonly #deps: ModernFaceDeps;
   readonly #parked: ParkedCalls;
@@ -140,7 +137,8 @@ export class ModernFace {
       return this.#carry(asked);
     if (isModern) return this.#carryAlone(asked);
     if (ASKING.has(message.method)) {
-      if (USEFUL.some((key) => key in request.capabilities)) return this.#startAsking(asked);
+      if (hasAny(request.capabilities) && hasAny(toldOf(request.capabilities)))
+        return this.#startAsking(asked);
       if (request.logLevel !== undefined) return this.#callWithLogs(asked, scope);
     }
     return this.#call(asked, scope);
@@ -273,7 +271,7 @@ export class ModernFace {
   async #startAsking(asked: Asked): Promise<void> {
     const { call, pool, message, request, delivery } = asked;
     this.#parked.checkRoom(call.principal.key);
-    const capabilities = usefulOf(request.capabilities);
+    const capabilities = toldOf(request.capabilities);
     const key = JSON.stringify([call.principal.key, capabilities]);
     const early: Message[] = [];
     const child = await pool.borrow(key, capabilities, {
@@ -334,6 +332,15 @@ async function discover(message: Message, scope: Scope, delivery: Delivery): Pro
   delivery.answer(`{"jsonrpc":"2.0","id":${message.id},"result":${result}}`);
 }
 
-function usefulOf(capabilities: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(USEFUL.flatMap((key) => (key in capabilities ? [[key, capabilities[key]]] : [])));
+/** What a legacy server is told that the client can do: all but tasks, which are others in its era. */
+function toldOf({ tasks: _tasks, ...capabilities }: ModernRequest['capabilities']): Record<string, unknown> {
+  const { extensions, ...others } = capabilities;
+  if (extensions === undefined) return others;
+  const { [TASKS_KEY]: _extension, ...kept } = extensions as Record<string, unknown>;
+  return hasAny(kept) ? { ...others, extensions: kept } : others;
+}
+
+function hasAny(members: object): boolean {
+  for (const _ in members) return true;
+  return false;
 }
