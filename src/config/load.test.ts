@@ -418,6 +418,16 @@ test('the servers come from the named file, the usual ones in order, then MCP_SE
   ]);
 });
 
+test('spares that leave no room for anything else are noted', (t) => {
+  const files = yaml(`servers:
+  a: { command: x, prewarm: 3 }
+  b: { command: x, prewarm: 2 }
+  c: { command: x, prewarm: 9, disabled: true }`);
+  const notes = (most: string) => good(t, { files, environment: { MAX_CHILDREN: most } }).notes;
+  assert.deepEqual(notes('6'), []);
+  assert.match(notes('5').join(), /prewarm, together 5\) leave no call a child: MAX_CHILDREN is 5\.$/);
+});
+
 test('another address of the loopback interface is a name that clients may use', (t) => {
   const { settings } = good(t, { files: one, environment: { HOST: '127.0.0.2' } });
   assert.deepEqual(settings.allowedHosts, ['localhost', '127.0.0.1', '[::1]', '::1', '127.0.0.2']);

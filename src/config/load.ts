@@ -82,6 +82,12 @@ export function load({ cwd, environment, options, generatedToken }: LoadInput): 
   if (values.SESSION_SECRET !== '' && values.SESSION_SECRET.length < 32) {
     notes.push('SESSION_SECRET is shorter than 32 characters; `openssl rand -base64 32` makes a good one.');
   }
+  const prewarmed = served.servers.reduce((sum, { prewarm, disabled }) => sum + (disabled ? 0 : prewarm), 0);
+  if (prewarmed >= values.MAX_CHILDREN) {
+    notes.push(
+      `The spares of all servers (prewarm, together ${prewarmed}) leave no call a child: MAX_CHILDREN is ${values.MAX_CHILDREN}.`,
+    );
+  }
   if (faults.length > 0) return { faults };
 
   const token = open ? (generatedToken ?? randomBytes(24).toString('base64url')) : undefined;

@@ -113,6 +113,25 @@ function resolve(
   return { ...resolveBridgeCall(read, principal, input), read };
 }
 
+test('a name means its server, although an earlier one has it for its command', () => {
+  const servers = [stdio('one', { command: 'two', args: [], tools: { deny: ['write'] } }), stdio('two')];
+  const { server, tools } = resolve({ serverPath: 'two' }, { servers });
+  assert.equal(server.name, 'two');
+  assert.equal(tools.allows('write'), false, 'both are equal to the call, so that both filter');
+  assert.equal(resolve({ serverPath: 'two' }, { servers, principal: only('one') }).server.name, 'one');
+});
+
+test('what no program can be started with is the fault of the call', () => {
+  const bridge: Partial<BridgePolicy> = { allow: 'any', env: ['*'] };
+  for (const call of [
+    { serverPath: 'a\0b' },
+    { serverPath: 'uvx', args: ['\0'] },
+    { serverPath: 'uvx', args: ['fetch'], env: { A: 'b\0' } },
+  ]) {
+    assert.throws(() => resolve(call, { bridge }), refusal('invalid_request', /NUL/));
+  }
+});
+
 test('a configured server is meant by its name, or by its very command and arguments', () => {
   for (const call of [{ serverPath: 'one' }, { serverPath: 'uvx', args: ['fetch'] }]) {
     const { server, adhoc } = resolve(call);

@@ -46,7 +46,7 @@ const MAX_CONCURRENT = 64;
 /** What one `*` or several may stand in. Beyond it patterns with several of them take long, and no name is longer. */
 const MAX_STARRED_CHARS = 256;
 
-/** Throws `command_not_allowed`, `url_not_allowed`, `server_not_allowed`, `tool_not_allowed`, `unknown_server`. */
+/** Throws `invalid_request`, `command_not_allowed`, `url_not_allowed`, `server_not_allowed`, `tool_not_allowed`, `unknown_server`. */
 export function resolveBridgeCall(
   call: BridgeCall,
   principal: Principal,
@@ -55,7 +55,8 @@ export function resolveBridgeCall(
   const { settings } = input;
   const equal = settings.servers.filter((server) => !server.disabled && isMeant(server, call));
   const usable = equal.filter(({ name }) => principal.servers === undefined || principal.servers.has(name));
-  const [entry] = usable;
+  // A server is always to be had by its name, although an earlier one may have that for its command.
+  const entry = usable.find((server) => isNamed(server, call)) ?? usable[0];
   if (entry === undefined && equal.length > 0) {
     throw new BridgeError('server_not_allowed', `This token may not use the server "${equal[0]?.name}".`);
   }
@@ -65,6 +66,7 @@ export function resolveBridgeCall(
   if (entry !== undefined && !withEnv) return { server: entry, adhoc: false, tools };
   if (withEnv) checkEnvironment(call, settings);
   if (entry === undefined) checkTarget(call, principal, settings);
+  checkText(call);
   return { server: adhocServer(call, entry, input), adhoc: true, tools };
 }
 
@@ -74,10 +76,20 @@ export function checkTool({ message }: BridgeCall, tools: ToolGate): void {
   throw new BridgeError('tool_not_allowed', `Unknown tool: ${message.target}`);
 }
 
-function isMeant(server: ServerDefinition, { serverPath, args }: BridgeCall): boolean {
-  if (server.name === serverPath && args.length === 0) return true;
+const isNamed = ({ name }: ServerDefinition, { serverPath, args }: BridgeCall): boolean =>
+  name === serverPath && args.length === 0;
+
+function isMeant(server: ServerDefinition, call: BridgeCall): boolean {
+  const { serverPath, args } = call;
+  if (isNamed(server, call)) return true;
   if (server.kind === 'remote') return server.url === serverPath && args.length === 0;
   return server.command === serverPath && equalLists(server.args, args);
+}
+
+/** What no program can be started with. */
+function checkText({ serverPath, args, env }: BridgeCall): void {
+  if (![serverPath, ...args, ...Object.values(env)].some((word) => word.includes('\0'))) return;
+  throw new BridgeError('invalid_request', 'A command, its arguments and variables hold no NUL character.');
 }
 
 function checkEnvironment({ env }: BridgeCall, { bridge }: BridgePolicyInput['settings']): void {
