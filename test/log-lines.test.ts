@@ -13,7 +13,7 @@ test('every line from INFO on stands in docs/logs.md, with its level', () => {
     const row = rows.find((each) => each.includes(`\`${message}`));
     return row === undefined || !row.includes(level);
   });
-  assert.deepEqual(missing, []);
+  assert.deepEqual(missing, [], 'each needs its row in docs/logs.md: what it means, and what to do');
 });
 
 test('no line stands in docs/logs.md that is not written any more', () => {
