@@ -15,7 +15,7 @@ import { promisify } from 'node:util';
 import { type Bridge, ENTRY, startBridge } from './harness/bridge.ts';
 import { callThrough, openDoor } from './harness/door.ts';
 import { forEachEngine } from './harness/engines.ts';
-import { assertRpcError } from './harness/expect.ts';
+import { assertHttpError, assertRpcError } from './harness/expect.ts';
 import { freePort } from './harness/free-port.ts';
 import { cleanEnvironment, isAlive, processesWith, run, runProgram } from './harness/process.ts';
 import {
@@ -28,6 +28,7 @@ import {
   listen,
   openStream,
   send,
+  viaBridge,
 } from './harness/rpc.ts';
 import { echo, everything, misbehave } from './harness/servers.ts';
 import { until } from './harness/until.ts';
@@ -170,6 +171,9 @@ forEachEngine('what does not finish by the deadline is told so, at whichever wor
     callThrough(bridge, worker, 'own', { session, message: { id, method: 'tools/call', params: endless } }),
   );
   await untilWaiting(bridge, session, 2);
+  const withoutSession = viaBridge(bridge, 'shared', 'cancelable', { tag: 'endless' });
+  const atShared = async () => (await viaBridge(bridge, 'shared', 'cancelled', {})).body;
+  await until('the call to be there', async () => (await atShared()).structuredContent.waiting.length === 1);
   process.kill(bridge.pid, 'SIGTERM');
   const answers = await Promise.all(calls);
   // The session is gone, but the call may have been carried out: 404 or 503 would invite to send it again.
@@ -181,6 +185,7 @@ forEachEngine('what does not finish by the deadline is told so, at whichever wor
   // Whoever carried the call may see its owner end before that has told it so.
   for (const answer of answers)
     if (!told.includes(answer)) assertRpcError(answer, { ...cutOff, says: /in hand/ });
+  assertHttpError(await withoutSession, { status: 502, code: 'worker_died', says: /had to stop|in hand/ });
   assert.equal(await bridge.ended, 0);
 });
 

@@ -115,9 +115,10 @@ export class Child {
     this.#ready = true;
   }
 
-  /** Resolves when it is gone, processes included. */
-  close(): Promise<void> {
+  /** What it has in hand is told `reason`, else its own end. Resolves when it is gone, processes included. */
+  close(reason?: BridgeError): Promise<void> {
     this.#closing = true;
+    if (reason !== undefined) this.connection.closed(reason);
     return this.connection.close();
   }
 

@@ -222,8 +222,10 @@ export class ServerPool {
 
   async close(): Promise<void> {
     this.#closed = true;
+    // Before the scopes, which would leave it to the end of each child to say why there is no answer.
+    const starts = this.#starts.close();
     const scopes = this.#allScopes().map((scope) => scope.close());
-    await Promise.all([...scopes, this.#starts.close(), this.#probe?.close()]);
+    await Promise.all([starts, ...scopes, this.#probe?.close()]);
   }
 
   #allScopes(): readonly Scope[] {

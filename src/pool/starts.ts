@@ -25,6 +25,10 @@ export interface ServerStatus {
   readonly lastError: string | undefined;
 }
 
+/** What was in hand at the deadline may have been carried out: neither 503 nor 404, after which clients send it again. */
+export const cutOff = (): BridgeError =>
+  new BridgeError('worker_died', 'This worker had to stop before there was an answer.');
+
 export class Starts {
   readonly #deps: StartsDeps;
   readonly #breaker = new Breaker();
@@ -108,10 +112,10 @@ export class Starts {
     return [...this.#children].flatMap(({ connection }) => connection.pid ?? []);
   }
 
-  /** Nothing is started any more. Resolves when every child is gone. */
+  /** Nothing is started any more, and what the children have in hand is cut off. Resolves when every child is gone. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#children].map((child) => child.close()));
+    await Promise.all([...this.#children].map((child) => child.close(cutOff())));
   }
 
   #checkBreaker({ name }: ServerDefinition): void {

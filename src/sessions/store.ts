@@ -5,6 +5,7 @@
 import { now } from '../deadline.ts';
 import { BridgeError } from '../errors.ts';
 import type { Fleet } from '../ipc/fleet.ts';
+import { cutOff } from '../pool/starts.ts';
 import { workerShelf } from './event-shelf.ts';
 import type { PrincipalSessions } from './principal-sessions.ts';
 import type { Session, SessionFacts } from './session.ts';
@@ -142,9 +143,5 @@ export class SessionStore {
 /** A call that comes too late for this worker: nothing was done, the caller may ask again. */
 export const goesOn = (): BridgeError =>
   new BridgeError('draining', 'This worker is stopping; the session goes on at another one.');
-
-/** What was in hand at the deadline may have been carried out: neither 503 nor 404, after which clients send it again. */
-const cutOff = (): BridgeError =>
-  new BridgeError('worker_died', 'This worker had to stop before there was an answer.');
 
 const sessionEnded = (): BridgeError => new BridgeError('session_not_found', 'The session has ended.');
