@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict';
-import {
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { fstatSync, openSync, renameSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../test/harness/temporary-folder.ts';
 import { followFile } from './follow-file.ts';
 
 function setUp(t: TestContext) {
-  const dir = mkdtempSync(join(tmpdir(), 'mcp-bridge-follow-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryFolder(t);
   const path = join(dir, 'combined.log');
   const troubles: string[] = [];
   const follow = followFile(path, (what) => troubles.push(what));

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../test/harness/temporary-folder.ts';
 
 const LOG = fileURLToPath(new URL('./log.ts', import.meta.url));
 const ERRORS = fileURLToPath(new URL('./errors.ts', import.meta.url));
@@ -52,12 +52,6 @@ const parse = (text: string): Record<string, unknown>[] => {
     .map((line) => JSON.parse(line));
 };
 
-function temporaryDir(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'mcp-bridge-log-'));
-  t.after(() => rmSync(dir, { recursive: true }));
-  return dir;
-}
-
 test('a line is JSON with ISO time, level by name, process, role, slot, fields and message', async () => {
   const { stdout, status } = await run(`logger.child({ requestId: 'r1' }).warn({ bytes: 7 }, 'one thing');`);
   const [line, ...more] = parse(stdout);
@@ -84,7 +78,7 @@ test('lines below the level are left out', async () => {
 });
 
 test('LOG_DIR is created; combined.log has every line and error.log those from error on', async (t) => {
-  const logDir = join(temporaryDir(t), 'deep', 'logs');
+  const logDir = join(temporaryFolder(t), 'deep', 'logs');
   const code = `
     for (const level of ['debug', 'info', 'error', 'fatal']) { logger[level](level[0]); await flushLog(logger); }`;
   const { stdout } = await run(code, { logDir, logLevel: 'debug' });
@@ -95,7 +89,7 @@ test('LOG_DIR is created; combined.log has every line and error.log those from e
 });
 
 test('a LOG_DIR that cannot be used is refused with a sentence that names it', async (t) => {
-  const file = join(temporaryDir(t), 'file');
+  const file = join(temporaryFolder(t), 'file');
   writeFileSync(file, '');
   const { status, stderr } = await run('', { logDir: join(file, 'logs') });
   assert.equal(status, 1);
@@ -106,7 +100,7 @@ test('a LOG_DIR that cannot be used is refused with a sentence that names it', a
 });
 
 test('two processes that log 10,000 lines each at once tear no line and lose none', async (t) => {
-  const logDir = temporaryDir(t);
+  const logDir = temporaryFolder(t);
   const code = `
     process.stdin.once('data', async () => {
       for (let i = 0; i < 10_000; i++) {
@@ -139,7 +133,7 @@ test('several processes on one pipe tear no line', async () => {
 });
 
 test('a file truncated by copytruncate starts again at its beginning', async (t) => {
-  const logDir = temporaryDir(t);
+  const logDir = temporaryFolder(t);
   const file = join(logDir, 'combined.log');
   const code = `
     logger.info('before'); await flushLog(logger); process.stderr.write('written');
@@ -157,7 +151,7 @@ test('a file truncated by copytruncate starts again at its beginning', async (t)
 });
 
 test('everything logged before a fatal line and process.exit is written', async (t) => {
-  const logDir = temporaryDir(t);
+  const logDir = temporaryFolder(t);
   const code = `
     for (let i = 0; i < 2000; i++) logger.info({ i }, 'before');
     logger.fatal('the end');
@@ -172,7 +166,7 @@ test('everything logged before a fatal line and process.exit is written', async 
 });
 
 test('flushLog resolves when the lines are in the file', async (t) => {
-  const logDir = temporaryDir(t);
+  const logDir = temporaryFolder(t);
   const code = `
     import { readFileSync } from 'node:fs';
     for (let i = 0; i < 2000; i++) logger.info({ i }, 'line');
@@ -187,7 +181,7 @@ test('flushLog resolves when the lines are in the file', async (t) => {
 });
 
 test('secrets are redacted at any depth, in child loggers and inside of errors', async (t) => {
-  const logDir = temporaryDir(t);
+  const logDir = temporaryFolder(t);
   const code = `
     logger.info({ authorization: 'SECRET', token: 'SECRET', env: { A: 'SECRET' }, headers: { x: 'SECRET' } }, 'flat');
     logger.info({ a: { b: { c: { Authorization: 'SECRET', list: [{ accessToken: 'SECRET' }] } } } }, 'deep');

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { temporaryFolder } from '../test/harness/temporary-folder.ts';
 import { folderTrouble, makeFolder } from './make-folder.ts';
 
-function folder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'folder-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
 test('a folder is made with those above it, and one that is there is left as it is', (t) => {
-  const path = join(folder(t), 'a', 'b', 'c');
+  const path = join(temporaryFolder(t), 'a', 'b', 'c');
   makeFolder(path, 0o700);
   assert.equal(statSync(path).mode & 0o777, 0o700);
   makeFolder(path, 0o755);
@@ -22,7 +16,7 @@ test('a folder is made with those above it, and one that is there is left as it 
 });
 
 test('what cannot be a folder is refused', (t) => {
-  const file = join(folder(t), 'file');
+  const file = join(temporaryFolder(t), 'file');
   writeFileSync(file, '');
   assert.throws(() => makeFolder(file), { code: 'EEXIST' });
   assert.throws(() => makeFolder(join(file, 'below')), { code: 'ENOTDIR' });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { stdioServer } from '../test/harness/definitions.ts';
 import type { Loaded, Refused } from './config/load.ts';
 import type { ServerDefinition, Settings } from './config/settings.ts';
 import { Reloader } from './reloader.ts';
 
-const server = (name: string, command = 'node') =>
-  ({ kind: 'stdio', name, command, tools: {}, disabled: false }) as unknown as ServerDefinition;
+const server = (name: string, command = 'node'): ServerDefinition => stdioServer({ name, command });
 
 const settings = (servers: ServerDefinition[], more: Partial<Settings> = {}) =>
   ({

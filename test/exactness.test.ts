@@ -3,8 +3,7 @@
  * wrote, but for the id and the progress token. Half of the calls land on a worker that does not own their session.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -12,6 +11,7 @@ import { startBridge } from './harness/bridge.ts';
 import { oddMessage } from './harness/odd-json.ts';
 import { initialize, post, send } from './harness/rpc.ts';
 import { slowRewrite } from './harness/slow-rewrite.ts';
+import { temporaryFolder } from './harness/temporary-folder.ts';
 
 const SERVERS = 4;
 const CALLS_PER_SERVER = 750;
@@ -43,8 +43,7 @@ function exchanges(seed: number): Exchange[] {
 }
 
 test('thousands of odd messages pass the bridge in both directions without a changed byte', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'exactness-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryFolder(t);
   const names = Array.from({ length: SERVERS }, (_, i) => `s${i}`);
   const lists = names.map((_, i) => exchanges(SEED + i));
   const servers = names.map((name, i) => {

@@ -3,8 +3,7 @@
  * servers, on both HTTP engines. One bridge per engine; every test opens sessions of its own.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Bridge, startBridge } from './harness/bridge.ts';
@@ -13,6 +12,7 @@ import { isAlive } from './harness/process.ts';
 import * as rpc from './harness/rpc.ts';
 import { type ConnectOptions, connect, SDK_VERSIONS, type SdkClient, textOf } from './harness/sdk-clients.ts';
 import { echo, everything, filesystem, memory } from './harness/servers.ts';
+import { temporaryFolder } from './harness/temporary-folder.ts';
 import { until } from './harness/until.ts';
 
 const OTHER_TOKEN = 'another-principal-0123456789';
@@ -38,8 +38,7 @@ async function startWithServers(
   t: TestContext,
   engine: 'uws' | 'node',
 ): Promise<{ bridge: Bridge; folder: string }> {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'bridge-files-')));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = realpathSync(temporaryFolder(t));
   writeFileSync(join(folder, 'hello.txt'), 'hello from a file');
   const bridge = await startBridge(t, {
     engine,

@@ -3,17 +3,7 @@
  * told from its successor by its pid, and by the names of the variables that its definition gives it.
  */
 import assert from 'node:assert/strict';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Bridge, type BridgeOptions, startBridge } from './harness/bridge.ts';
@@ -32,6 +22,7 @@ import {
   send,
 } from './harness/rpc.ts';
 import { echo, misbehave } from './harness/servers.ts';
+import { temporaryFolder } from './harness/temporary-folder.ts';
 import { until } from './harness/until.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -193,8 +184,7 @@ test('an invalid file changes nothing, and every fault is told with its place', 
 });
 
 test('a ConfigMap that is swapped is applied', LIMIT, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'configmap-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const put = (version: string, config: object): void => {
     mkdirSync(join(folder, `..${version}`));
     writeFileSync(join(folder, `..${version}`, 'servers.yaml'), JSON.stringify(config));

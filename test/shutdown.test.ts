@@ -31,6 +31,7 @@ import {
   viaBridge,
 } from './harness/rpc.ts';
 import { echo, everything, misbehave } from './harness/servers.ts';
+import { temporaryFolder } from './harness/temporary-folder.ts';
 import { until } from './harness/until.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -313,8 +314,7 @@ test('a port that another program holds is named too', LIMIT, async (t) => {
 });
 
 test('a bad configuration ends with 78 and one line for every fault', LIMIT, async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'bridge-faults-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryFolder(t);
   const file = [
     'servers:',
     '  one:',
@@ -349,8 +349,7 @@ test(
   'folders and addresses that cannot be had end with 78, and are found by the check too',
   LIMIT,
   async (t) => {
-    const dir = mkdtempSync(join(tmpdir(), 'bridge-places-'));
-    t.after(() => rmSync(dir, { recursive: true, force: true }));
+    const dir = temporaryFolder(t);
     const file = join(dir, 'file');
     writeFileSync(file, '');
     for (const [env, fault] of [
@@ -418,8 +417,7 @@ test(
   'a generated token stands in no log: it is in a file that the curl reads, or on the terminal',
   LIMIT,
   async (t) => {
-    const dir = mkdtempSync(join(tmpdir(), 'bridge-log-'));
-    t.after(() => rmSync(dir, { recursive: true, force: true }));
+    const dir = temporaryFolder(t);
     writeFileSync(join(dir, 'mcp-servers.yaml'), JSON.stringify({ servers: { everything } }));
     const env = {
       NODE_ENV: 'development',

@@ -4,9 +4,8 @@
  * with a real nginx in front.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Bridge, startBridge } from './harness/bridge.ts';
@@ -16,6 +15,7 @@ import { freePort } from './harness/free-port.ts';
 import { runProgram } from './harness/process.ts';
 import { send } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
+import { temporaryFolder } from './harness/temporary-folder.ts';
 import { tool, without } from './harness/tool.ts';
 import { until } from './harness/until.ts';
 
@@ -151,8 +151,7 @@ function nginxConf(dir: string, port: number, upstream: number): string {
 }
 
 async function startNginx(t: TestContext, upstream: number): Promise<number> {
-  const dir = mkdtempSync(join(tmpdir(), 'nginx-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryFolder(t);
   const port = await freePort();
   writeFileSync(join(dir, 'nginx.conf'), nginxConf(dir, port, upstream));
   runProgram(t, tool('nginx'), ['-c', join(dir, 'nginx.conf'), '-p', dir]);

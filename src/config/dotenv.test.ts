@@ -1,15 +1,14 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the texts under test
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { gatherVariables, parseDotenv } from './dotenv.ts';
 import { renderFault } from './fault.ts';
 
 function folder(t: TestContext, files: Record<string, string>): string {
-  const path = mkdtempSync(join(tmpdir(), 'mcp-bridge-dotenv-'));
-  t.after(() => rmSync(path, { recursive: true }));
+  const path = temporaryFolder(t);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
   return path;
 }

@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the texts under test
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { describe } from './describe.ts';
 import { renderFault } from './fault.ts';
 import { type Loaded, type LoadOptions, load } from './load.ts';
@@ -15,8 +15,7 @@ interface Case {
 }
 
 function run(t: TestContext, { files = {}, environment = {}, options = {} }: Case) {
-  const cwd = mkdtempSync(join(tmpdir(), 'mcp-bridge-load-'));
-  t.after(() => rmSync(cwd, { recursive: true }));
+  const cwd = temporaryFolder(t);
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(cwd, name)), { recursive: true });
     writeFileSync(join(cwd, name), text);
@@ -297,7 +296,7 @@ sessions: 1
   ]);
 });
 
-test('a server of a disabled entry may name variables that are not set', (t) => {
+test('a disabled server may name variables that are not set', (t) => {
   const off = 'servers:\n  s: { command: x, env: { A: "${NOT_SET}" }, disabled: true }\n';
   assert.equal(good(t, { files: yaml(off) }).settings.servers[0]?.disabled, true);
   assert.equal(faults(t, { files: yaml(off.replace('true', 'false')) }).length, 1);

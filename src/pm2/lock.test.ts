@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { createLock } from './lock.ts';
 
 const LIMIT = { timeout: 60_000 };
 const LOCK = new URL('./lock.ts', import.meta.url);
-
-function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lock-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** Another process that has `lock` and `folder`. */
 function peer(t: TestContext, folder: string, script: string): ChildProcess {
@@ -32,7 +26,7 @@ function peer(t: TestContext, folder: string, script: string): ChildProcess {
 }
 
 test('processes that count one file up under the lock lose no step', LIMIT, async (t) => {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   const file = join(folder, 'count');
   writeFileSync(file, '0');
   const script = `
@@ -49,7 +43,7 @@ test('processes that count one file up under the lock lose no step', LIMIT, asyn
 });
 
 test('the lock of a killed process is free', LIMIT, async (t) => {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   const script = `await lock.hold(() => { console.log('held'); return new Promise(() => setInterval(() => {}, 1000)); });`;
   const holder = peer(t, folder, script);
   await once(holder.stdout ?? holder, 'data');
@@ -69,7 +63,7 @@ test('the lock of a killed process is free', LIMIT, async (t) => {
 });
 
 test('work that fails gives the lock back', async (t) => {
-  const lock = createLock(folderOf(t));
+  const lock = createLock(temporaryFolder(t));
   await assert.rejects(
     lock.hold(() => Promise.reject(new Error('broken'))),
     /broken/,

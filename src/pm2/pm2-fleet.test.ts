@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Member } from '../ipc/messages.ts';
 import { startTimeOf } from '../supervisor/proc.ts';
@@ -13,8 +13,7 @@ import { type MemberRecord, writeMember } from './members.ts';
 import { Pm2Fleet } from './pm2-fleet.ts';
 
 test('while RUNTIME_DIR cannot be read, the last known members stay', async (t) => {
-  const parent = mkdtempSync(join(tmpdir(), 'fleet-'));
-  t.after(() => rmSync(parent, { recursive: true, force: true }));
+  const parent = temporaryFolder(t);
   const folder = join(parent, 'run');
   mkdirSync(folder);
   const startTime = startTimeOf(process.pid) ?? '';

@@ -1,21 +1,15 @@
 /** What the instances leave for each other in RUNTIME_DIR, read as a peer reads it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { startTimeOf } from '../supervisor/proc.ts';
 import { keptText } from '../supervisor/whole-file.ts';
 import { createLock } from './lock.ts';
 import { type MemberRecord, readMembers, removeMember, writeMember } from './members.ts';
 import { createQuotaFiles } from './quota-files.ts';
 import { fold, readRetired, takeCrash, writeSnapshot } from './retired.ts';
-
-function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'pm2-files-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 const member = (id: string, more: Partial<MemberRecord> = {}): MemberRecord => ({
   id,
@@ -29,7 +23,7 @@ const member = (id: string, more: Partial<MemberRecord> = {}): MemberRecord => (
 });
 
 test('members are those whose process lives, in the order of their birth', (t) => {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   writeMember(folder, member('younger', { bornMs: 2 }));
   writeMember(folder, member('older'));
   writeMember(folder, member('namesake', { startTime: '1' }));
@@ -46,7 +40,7 @@ test('members are those whose process lives, in the order of their birth', (t) =
 });
 
 test('removing a member removes its files and no other', (t) => {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   for (const name of ['a.member', 'a.sock', 'a.metrics', 'ab.member', 'retired.json']) {
     writeFileSync(join(folder, name), '');
   }
@@ -55,7 +49,7 @@ test('removing a member removes its files and no other', (t) => {
 });
 
 test('a process is folded into the total once, and its slot’s crash is told once', (t) => {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   const counted = (value: number) => [
     { name: 'n_total', help: 'n', type: 'counter', aggregator: 'sum', values: [{ value, labels: {} }] },
   ];
@@ -72,7 +66,7 @@ test('a process is folded into the total once, and its slot’s crash is told on
 });
 
 test('a limit is shared, never exceeded, and free again when its holder is dead', async (t) => {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   const lock = createLock(folder);
   let live = ['a', 'b'];
   const of = (id: string) =>
@@ -95,7 +89,7 @@ test('a limit is shared, never exceeded, and free again when its holder is dead'
 });
 
 test('a process that reserves places of a large limit gives back what it does not use', async (t) => {
-  const folder = folderOf(t);
+  const folder = temporaryFolder(t);
   const lock = createLock(folder);
   const options = { folder, lock, limits: { sessions: 12_800, children: 1 }, instances: 2 };
   const [a, b] = ['a', 'b'].map((id) => createQuotaFiles({ ...options, id, liveIds: () => ['a', 'b'] }));
@@ -107,7 +101,7 @@ test('a process that reserves places of a large limit gives back what it does no
 });
 
 test('what one process made is what all others get', (t) => {
-  const path = join(folderOf(t), 'secret');
+  const path = join(temporaryFolder(t), 'secret');
   assert.equal(keptText(path, 'first'), 'first');
   assert.equal(keptText(path, 'second'), 'first');
   assert.equal(statSync(path).mode & 0o777, 0o600);

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { isLog } from './is-log.ts';
 
 test('files, the journal and what PM2 reads are logs; a device, another pipe and a closed descriptor are none', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'is-log-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const file = openSync(join(folder, 'log'), 'w');
   const device = openSync('/dev/null', 'w');
   const { dev, ino } = fstatSync(device);

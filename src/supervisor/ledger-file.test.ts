@@ -1,18 +1,16 @@
 /** What a process leaves in its ledger, as it is read when the process is dead. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { createLedgerFile, groupOf, type LedgerFile, readLedgerFile } from './ledger-file.ts';
 import { startTimeOf } from './proc.ts';
 
 const never = (error: unknown): void => assert.fail(String(error));
 
 function pathIn(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'ledger-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return join(folder, 'ledger');
+  return join(temporaryFolder(t), 'ledger');
 }
 
 function start(file: LedgerFile, pgid: number, server: string): void {

@@ -3,7 +3,6 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -14,15 +13,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { temporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { startTimeOf } from './proc.ts';
 import { claimRuntimeDir, holderOf, runtimeDirOf } from './runtime-dir.ts';
-
-function folder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'runtime-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
 
 test('the default folder is short and derived from user and port', () => {
   const path = runtimeDirOf({}, 3000);
@@ -30,7 +24,7 @@ test('the default folder is short and derived from user and port', () => {
 });
 
 test('it is made for this user alone, cleared of dead sockets, and left empty', (t) => {
-  const path = join(folder(t), 'run');
+  const path = join(temporaryFolder(t), 'run');
   mkdirSync(path, { mode: 0o700 });
   writeFileSync(join(path, 'dead.sock'), '');
   writeFileSync(join(path, 'kept'), '');
@@ -46,7 +40,7 @@ test('it is made for this user alone, cleared of dead sockets, and left empty', 
 
 test('its files do not grow old while the bridge runs', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
-  const path = folder(t);
+  const path = temporaryFolder(t);
   const claimed = claimRuntimeDir({ runtimeDir: path }, 1);
   const pidFile = join(path, 'bridge.pid');
   utimesSync(pidFile, 1, 1);
@@ -57,14 +51,14 @@ test('its files do not grow old while the bridge runs', (t) => {
 });
 
 test('a folder that somebody has removed is no fault at the end', (t) => {
-  const path = folder(t);
+  const path = temporaryFolder(t);
   const claimed = claimRuntimeDir({ runtimeDir: path }, 1);
   rmSync(path, { recursive: true });
   claimed.leave();
 });
 
 test('the pid file tells a living bridge from a later process of the same number', (t) => {
-  const path = folder(t);
+  const path = temporaryFolder(t);
   writeFileSync(join(path, 'bridge.started'), '');
   const write = (startTime: string | undefined): void => {
     writeFileSync(join(path, 'bridge.pid'), `${process.ppid}\n`);
@@ -86,13 +80,13 @@ test('the pid file tells a living bridge from a later process of the same number
 });
 
 test('a bridge that has only just written its pid is not taken for a dead one', (t) => {
-  const path = folder(t);
+  const path = temporaryFolder(t);
   writeFileSync(join(path, 'bridge.pid'), `${process.ppid}\n`);
   assert.deepEqual(holderOf(path), { pid: process.ppid, alive: true });
 });
 
 test('a folder that others can enter is refused, not repaired', (t) => {
-  const path = folder(t);
+  const path = temporaryFolder(t);
   chmodSync(path, 0o755);
   assert.throws(() => claimRuntimeDir({ runtimeDir: path }, 1), {
     exitCode: 78,
@@ -102,7 +96,7 @@ test('a folder that others can enter is refused, not repaired', (t) => {
 });
 
 test('a symbolic link, a file and a path too long for sockets are refused', (t) => {
-  const path = folder(t);
+  const path = temporaryFolder(t);
   symlinkSync(path, join(path, 'link'));
   writeFileSync(join(path, 'file'), '');
   const refused = (runtimeDir: string, message: RegExp): void =>

@@ -1,11 +1,11 @@
 /** What docker compose makes of the files, the overlay included; none of the images is needed for that. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
 import { must } from '../harness/images.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { without } from '../harness/tool.ts';
 
 const skip = without(['docker-compose'], 'docker-compose');
@@ -78,8 +78,7 @@ test('what anybody could use without a password is published on loopback alone',
 
 /** Both files as docker compose reads them, with `.env` of that text. */
 function configOf(t: TestContext, env: string): Services {
-  const folder = mkdtempSync(join(tmpdir(), 'bridge-compose-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const file = join(folder, '.env');
   writeFileSync(file, env);
   // The project has no .env in a fresh clone, and somebody's own one elsewhere.

@@ -2,8 +2,7 @@
  * The image: built once from the Dockerfile as it is, and run as operators run it, read-only and with a memory limit.
  */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ContainerOptions, runContainer } from '../harness/container.ts';
@@ -11,6 +10,7 @@ import { freePort } from '../harness/free-port.ts';
 import { buildImage, inspectImage, must, skipWithoutImages } from '../harness/images.ts';
 import { callTool, send } from '../harness/rpc.ts';
 import { connect, textOf } from '../harness/sdk-clients.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { without } from '../harness/tool.ts';
 import { until } from '../harness/until.ts';
 
@@ -87,8 +87,7 @@ test('the image is built and serves', { skip: skipWithoutImages(), timeout: 400_
   });
 
   await t.test('a faulty mounted mcp-servers.yaml ends it with 78, the fault and its line', async (t) => {
-    const dir = mkdtempSync(join(tmpdir(), 'bridge-docker-'));
-    t.after(() => rmSync(dir, { recursive: true }));
+    const dir = temporaryFolder(t);
     const file = join(dir, 'mcp-servers.yaml');
     writeFileSync(file, 'servers:\n  fetch:\n    comand: uvx\n');
     const container = runContainer(t, {
@@ -117,8 +116,7 @@ test('the image is built and serves', { skip: skipWithoutImages(), timeout: 400_
   }
 
   await t.test('docker compose up: the port is published, the volumes are there', COMPOSE, (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'bridge-compose-'));
-    t.after(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder(t);
     for (const file of ['docker-compose.yml', 'mcp-servers.yaml']) copyFileSync(file, join(folder, file));
     const env = `${readFileSync('.env.example', 'utf8')}\nACCESS_TOKEN=token-of-compose-0123456789\n`;
     writeFileSync(join(folder, '.env'), env);

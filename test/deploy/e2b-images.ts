@@ -3,8 +3,6 @@
  * some 400 MB of packages, so it is not part of the suite: node --import tsx --test test/deploy/e2b-images.ts
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { layOutContext } from '../../deploy/e2b/context.ts';
@@ -12,13 +10,13 @@ import { runContainer } from '../harness/container.ts';
 import { freePort } from '../harness/free-port.ts';
 import { buildImage, inspectImage, skipWithoutImages } from '../harness/images.ts';
 import { call, send } from '../harness/rpc.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { until } from '../harness/until.ts';
 
 const TOKEN = 'token-of-the-sandbox-0123456789';
 
 async function start(t: TestContext, file: string) {
-  const context = mkdtempSync(join(tmpdir(), 'e2b-context-'));
-  t.after(() => rmSync(context, { recursive: true, force: true }));
+  const context = temporaryFolder(t);
   layOutContext(context);
   const image = buildImage(t, { context, file: join('deploy/e2b', file), args: { WITH_UV: '0' } });
   t.diagnostic(`${file}: ${Math.round(inspectImage(image).Size / 1e6)} MB`);

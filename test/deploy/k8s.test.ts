@@ -3,13 +3,13 @@
  * bridge needs. Each kind of check is shown a fault, too.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { WORKER_METRICS } from '../../src/metrics/catalogue.ts';
 import { ENTRY } from '../harness/bridge.ts';
 import { must } from '../harness/images.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { without } from '../harness/tool.ts';
 import { type K8sObject, kustomize, theOnly } from './k8s/objects.ts';
 import { referenceFaults } from './k8s/references.ts';
@@ -66,8 +66,7 @@ test('a pod has the time that its drain takes, and few rights', { skip }, () => 
 });
 
 test('the bridge takes the mcp-servers.yaml of the ConfigMap', { skip }, (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'bridge-configmap-'));
-  t.after(() => rmSync(dir, { recursive: true }));
+  const dir = temporaryFolder(t);
   const file = join(dir, 'mcp-servers.yaml');
   writeFileSync(file, theOnly('ConfigMap', build('base')).data['mcp-servers.yaml']);
   assert.match(must(process.execPath, [ENTRY, '--check', '--config', file]), /everything/);

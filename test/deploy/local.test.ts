@@ -1,13 +1,13 @@
 /** What a developer does: `npm run dev` while the code changes, and a tunnel. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ENTRY } from '../harness/bridge.ts';
 import { freePort } from '../harness/free-port.ts';
 import { type Running, run, runProgram } from '../harness/process.ts';
 import { send } from '../harness/rpc.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { without } from '../harness/tool.ts';
 import { until } from '../harness/until.ts';
 
@@ -112,7 +112,6 @@ async function statusOf(port: number): Promise<string | undefined> {
 }
 
 function temporary(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'bridge-local-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryFolder(t);
   return dir;
 }

@@ -4,8 +4,7 @@
  * the suite: node --import tsx --test test/deploy/python-image.ts
  */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runContainer } from '../harness/container.ts';
@@ -13,13 +12,13 @@ import { freePort } from '../harness/free-port.ts';
 import { buildImage, must, skipWithoutImages } from '../harness/images.ts';
 import { callTool } from '../harness/rpc.ts';
 import { textOf } from '../harness/sdk-clients.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { without } from '../harness/tool.ts';
 
 const skip = skipWithoutImages() || without(['python3'], 'python3');
 
 test('an image with Python starts servers by uvx', { skip }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'bridge-python-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const image = buildWithPython(t, folder);
 
   const servers = join(folder, 'mcp-servers.yaml');

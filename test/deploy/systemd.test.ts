@@ -1,11 +1,11 @@
 /** The unit, read by systemd's own checker: none of its daemons is needed for that. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ENVIRONMENT } from '../../src/config/environment.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { without } from '../harness/tool.ts';
 
 const UNIT = 'deploy/systemd/mcp-bridge.service';
@@ -49,8 +49,7 @@ test('the unit lets the bridge drain, and sets variables that there are', () => 
 
 /** Its command is a program of the machine: here, the node that runs this test. */
 function copy(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'bridge-systemd-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(t);
   const unit = join(folder, 'mcp-bridge.service');
   copyFileSync(UNIT, unit);
   writeFileSync(unit, readFileSync(unit, 'utf8').replace('/usr/bin/node', process.execPath));

@@ -3,8 +3,7 @@
  * must not be: a worker that ends, an input without an end, an answer 500, a wrong answer to an honest call, memory that
  * grows. The same seed sends the same.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -12,6 +11,7 @@ import { type Bridge, startBridge } from '../harness/bridge.ts';
 import type { EngineName } from '../harness/engines.ts';
 import { metricsOf, sumOf } from '../harness/expect.ts';
 import { callTool, initialize, send } from '../harness/rpc.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { brokenLine } from './lines.ts';
 import { type Ask, wrongMessages, wrongSessions, wrongStreams } from './messages.ts';
 import { type Ground, rawRequests } from './requests.ts';
@@ -61,8 +61,7 @@ const MIB = 1_048_576;
 
 export async function fuzz(t: Pick<TestContext, 'after'>, options: FuzzOptions): Promise<FuzzResult> {
   const { engine, seed, inputs, lines, progress = () => undefined, stop } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'fuzz-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   const script = join(folder, 'lines');
   writeFileSync(
     script,
