@@ -1,13 +1,16 @@
 /** The deprecated HTTP+SSE transport, with the official client that old programs have, over two workers. */
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
+import type { IncomingMessage } from 'node:http';
+import { type TestContext, test } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { type Bridge, startBridge } from './harness/bridge.ts';
+import { openDoor } from './harness/door.ts';
 import { forEachEngine } from './harness/engines.ts';
 import { assertHttpError } from './harness/expect.ts';
-import { begin, honest, readAnswer, send } from './harness/rpc.ts';
+import { descendants } from './harness/process.ts';
+import { type Answer, begin, callTool, honest, initializeParams, readAnswer, send } from './harness/rpc.ts';
 import { echo } from './harness/servers.ts';
 import { until } from './harness/until.ts';
 
@@ -96,4 +99,89 @@ forEachEngine('a stream at a server that is not there is 404', async (t, engine)
       says: new RegExp(server),
     });
   }
+});
+
+interface Old {
+  /** Everything the stream has said. */
+  readonly text: () => string;
+  readonly ended: Promise<void>;
+  /** POSTs to the address that the stream has named. */
+  post(message: object | string): Promise<Answer>;
+}
+
+async function old(bridge: Bridge, incoming: IncomingMessage): Promise<Old> {
+  let text = '';
+  incoming.setEncoding('utf8').on('data', (part) => {
+    text += part;
+  });
+  const ended = new Promise<void>((resolve) => incoming.once('end', resolve));
+  const path = await until('the address', () => /^data: (.+)$/m.exec(text)?.[1]);
+  return {
+    text: () => text,
+    ended,
+    post: (message) =>
+      send(bridge, {
+        method: 'POST',
+        path,
+        headers: honest(bridge),
+        body: typeof message === 'string' ? message : JSON.stringify({ jsonrpc: '2.0', ...message }),
+      }),
+  };
+}
+
+const initializeMessage = { id: 1, method: 'initialize', params: initializeParams() };
+const toolCall = (id: number, name: string, args: object = {}) => ({
+  id,
+  method: 'tools/call',
+  params: { name, arguments: args },
+});
+
+forEachEngine('what is no message is 400, and the stream goes on', async (t, engine) => {
+  const bridge = await startBridge(t, { engine, config: { servers: { echo: echo() } } });
+  const stream = await old(bridge, await begin(bridge, { path: '/sse/echo', headers: honest(bridge) }));
+  for (const [body, says] of [
+    ['{', /not valid JSON/],
+    ['[{]', /not valid JSON/],
+    ['[]', /at least one message/],
+    ['"x"', /is an object/],
+    ['{"id":1,"method":"ping"}', /"jsonrpc" must be "2.0"/],
+  ] as const) {
+    assertHttpError(await stream.post(body), { status: 400, code: 'invalid_request', says });
+  }
+  assert.equal((await stream.post({ id: 7, method: 'ping' })).status, 202);
+  await until('the answer', () => stream.text().includes('"id":7'));
+});
+
+forEachEngine('the stream ends with its session, after the last answer', async (t, engine) => {
+  const bridge = await startBridge(t, { engine, config: { servers: { echo: echo() } } });
+  const stream = await old(bridge, await begin(bridge, { path: '/sse/echo', headers: honest(bridge) }));
+  await stream.post(initializeMessage);
+  await until('the session', () => stream.text().includes('"id":1'));
+  await stream.post(toolCall(2, 'exit'));
+  await stream.ended;
+  assert.match(stream.text(), /"id":2,"error":.+server_died/);
+  assert.equal((await stream.post({ id: 3, method: 'ping' })).status, 404);
+});
+
+test('a session of a shared server keeps its stream when another worker has to take it over', async (t) => {
+  const bridge = await startBridge(t, {
+    config: { servers: { shared: { ...echo(), isolation: 'shared', instances: 1 } } },
+  });
+  const { pid } = (await callTool(bridge, 'shared', 'whoami')).structuredContent;
+  const owner = bridge.processes().find((each) => each !== pid && descendants(each).includes(pid));
+  assert.ok(owner);
+  const door = await openDoor(bridge, (worker) => worker !== owner);
+  t.after(() => door.close());
+  const stream = await old(bridge, await door.begin({ path: '/sse/shared', headers: honest(bridge) }));
+  await stream.post(initializeMessage);
+  await until('the session', () => stream.text().includes('"id":1'));
+  process.kill(owner, 'SIGKILL');
+  await until('a call to be served', async () => {
+    await stream.post(toolCall(2, 'echo', { text: 'again' }));
+    return stream.text().includes('again');
+  });
+  await until('a notification to arrive', async () => {
+    await stream.post(toolCall(3, 'notify', { what: 'tools' }));
+    return stream.text().includes('notifications/tools/list_changed');
+  });
 });
