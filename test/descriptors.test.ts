@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { resolve } from 'node:path';
@@ -89,3 +90,25 @@ test('node: connections without end leave descriptors to everything else', LIMIT
     return result?.content[0].text === 'x';
   });
 });
+
+test(
+  'node: a client that sends half a head and never closes does not keep its connection',
+  LIMIT,
+  async (t) => {
+    const bridge = await startBridge(t, { engine: 'node', workers: 1, config: { servers: {} } });
+    const { pid } = (await (await fetch(`${bridge.url}/health`)).json()) as { pid: number };
+    const open = (): number => readdirSync(`/proc/${pid}/fd`).length;
+    const few = open() + 10;
+    const sockets = Array.from({ length: 20 }, () =>
+      connect({ port: bridge.port, host: '127.0.0.1', allowHalfOpen: true }),
+    );
+    t.after(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    for (const socket of sockets) socket.on('error', () => undefined).write('GET /health HTTP/1.1\r\nHost');
+    await until('them to be open', () => open() >= few);
+    // After 15 s.
+    await Promise.all(sockets.map((socket) => once(socket.resume(), 'end')));
+    await until('them to be closed', () => open() < few);
+  },
+);

@@ -26,6 +26,7 @@ const KEEP_ALIVE_MS = 10_000;
 const STALLED_READER_MS = 15_000;
 /** Up to here an answer is joined to one piece and written with its head. */
 const SMALL_ANSWER_BYTES = 256 * 1024;
+const LAST_WORDS_MS = 1_000;
 const NO_BYTES = new Uint8Array(0);
 
 export function createNodeEngine(): HttpEngine {
@@ -91,6 +92,8 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   }
   const status = STATUS_OF_PARSER_ERROR.get(error.code ?? '') ?? '400 Bad Request';
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  // Not at once, or a client that is still sending never reads it; nor when the client closes, which may be never.
+  setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
 }
 
 const STATUS_OF_PARSER_ERROR = new Map([
