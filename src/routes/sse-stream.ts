@@ -2,6 +2,7 @@
  * One client's stream of HTTP+SSE. Behind it stands an ordinary session, whose answers and GET stream both flow into
  * this one; each of the two ends with the other.
  */
+import { pause } from '../deadline.ts';
 import { joinChunks } from '../http/chunks.ts';
 import type { Chunk, HeaderPairs } from '../http/engine.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -11,6 +12,9 @@ import { sseEvent, sseNamedEvent } from '../http/sse.ts';
 import type { Trace } from '../protocol/trace.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
 import type { Dispatch } from './mcp-dispatch.ts';
+
+/** Between the end of a worker and the moment when all others know of it. */
+const LISTEN_AGAIN_MS = 50;
 
 export interface StreamOwner {
   readonly server: string;
@@ -88,8 +92,8 @@ export class SseStream {
   /** To what the session says outside of calls; where its worker goes and it does not, at the next one. */
   #listen(): void {
     if (this.#isClosed) return;
-    const ended = (isRefused: boolean): void => {
-      if (!isRefused) setImmediate(() => this.#listen());
+    const ended = (isGone: boolean): void => {
+      if (!isGone) void pause(LISTEN_AGAIN_MS).then(() => this.#listen());
       else {
         this.#isOver = true;
         this.#endWhenAnswered();
@@ -165,9 +169,10 @@ class StreamReply implements Reply {
 
 /** What belongs to no call. A refusal is not for the client, who asked for nothing. */
 class ListeningReply extends StreamReply {
-  readonly #ended: (isRefused: boolean) => void;
+  readonly #ended: (isGone: boolean) => void;
 
-  constructor(exchange: Exchange, ended: (isRefused: boolean) => void) {
+  /** `isGone`: there is no such session; any other end may be that of its worker alone. */
+  constructor(exchange: Exchange, ended: (isGone: boolean) => void) {
     super(
       exchange,
       () => undefined,
@@ -178,6 +183,6 @@ class ListeningReply extends StreamReply {
 
   override send(status: number): void {
     this.state = 'done';
-    this.#ended(status >= 400);
+    this.#ended(status === 404);
   }
 }
