@@ -58,6 +58,22 @@ test(
   },
 );
 
+test('a connection that was handed to a worker which then died is closed', LIMIT, async (t) => {
+  const bridge = await startBridge(t, { config, engine: 'node' });
+  const [victim = 0] = bridge.workers();
+  process.kill(victim, 'SIGSTOP');
+  let open = 4;
+  const asked = Array.from({ length: open }, () =>
+    fetch(`${bridge.url}/health`, { headers: { Connection: 'close' } })
+      .then(({ status }) => status, String)
+      .finally(() => open--),
+  );
+  await until('all but one to be answered', () => open === 1);
+  process.kill(victim, 'SIGKILL');
+  const answers = await Promise.all(asked);
+  assert.equal(answers.filter((answer) => answer === 200).length, 3, answers.join());
+});
+
 test(
   'a worker that crashes again and again comes back later and later, and the other one serves',
   LIMIT,

@@ -56,12 +56,14 @@ export class WorkerHandle {
     this.#logger = logger;
     const worker = cluster.fork({ [ROLE_VARIABLE]: 'worker' });
     this.#worker = worker;
+    const closeHandedOver = watchHandedOver(worker);
     worker.on('message', (message: ToPrimary) => events.heard(message));
     worker.on('error', (error) => {
       if (this.pid === undefined) notForked(events, error);
       else logger.warn({ slot, worker: id, err: error }, 'trouble with a worker process');
     });
     worker.once('exit', (code, signal) => {
+      closeHandedOver();
       // A failure that the worker explained just before its end may still be in the channel.
       const gone = once(() => events.gone(code, signal));
       if (!worker.isConnected()) return gone();
@@ -102,6 +104,22 @@ export class WorkerHandle {
 function notForked(events: WorkerEvents, error: unknown): void {
   events.notForked(`a worker process could not be made: ${messageOf(error)}`);
   events.gone(null, null);
+}
+
+/**
+ * Where node:cluster accepts for the workers, it hands each of them one connection at a time and waits for its word. Of
+ * a worker that dies before, it would keep the connection, open and never answered (seen with Node 20): what this
+ * returns closes it. One that was taken is closed here already, and closing it again does nothing.
+ */
+function watchHandedOver({ process: child }: Worker): () => void {
+  let handed: { close(): void } | undefined;
+  const send = child.send.bind(child) as (...args: unknown[]) => boolean;
+  child.send = (...args: unknown[]) => {
+    const [, handle] = args;
+    if (typeof handle === 'object' && handle !== null && 'close' in handle) handed = handle as typeof handed;
+    return send(...args);
+  };
+  return () => handed?.close();
 }
 
 function once(act: () => void): () => void {
