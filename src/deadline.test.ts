@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Deadlines, Expirable, now, pause, within } from './deadline.ts';
+import { Deadlines, Expirable, now, within } from './deadline.ts';
 
 /** The module's own timers let a process end; a test has to stay for them. */
 function awake(t: TestContext): void {
@@ -89,16 +89,6 @@ test('what expires may set and cancel others meanwhile', async (t) => {
   deadlines.set(victim, 10);
   await next.over;
   assert.deepEqual(expired, ['next']);
-});
-
-test('a pause ends early when its signal aborts, and at once when it has', { timeout: 10_000 }, async (t) => {
-  awake(t);
-  const abort = new AbortController();
-  const pausing = pause(60_000, abort.signal);
-  abort.abort();
-  await pausing;
-  await pause(60_000, abort.signal);
-  await pause(1);
 });
 
 test('a wait settles as its promise does, or fails when it is late', async () => {

@@ -26,20 +26,11 @@ export function roughlyNow(): number {
   return lastRead;
 }
 
-/** Resolves after `ms`, or at once when `signal` aborts. Does not keep the process alive. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    timer.unref();
-    signal?.addEventListener('abort', done, { once: true });
+/** Resolves after `ms`. Does not keep the process alive. */
+export const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
   });
-}
 
 /** Settles as `promise` does, or rejects with `late()` after `ms`. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {

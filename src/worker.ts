@@ -185,13 +185,10 @@ export async function runWorker(
       metrics.close();
       await flushLog(log);
     };
-    let beatAt = now();
     let rssBytes = 0;
     const heartbeat = setInterval(() => {
-      const lagMs = Math.max(0, now() - beatAt - HEARTBEAT_MS);
-      beatAt = now();
       rssBytes = residentBytes(rssBytes);
-      fleet.heartbeat({ lagMs, inFlight: traffic.inFlight, rssBytes, metrics: metrics.snapshot() });
+      fleet.heartbeat({ rssBytes, metrics: metrics.snapshot() });
     }, HEARTBEAT_MS);
 
     let learnt: Promise<void> | undefined;

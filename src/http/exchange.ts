@@ -3,15 +3,14 @@
  * away at any moment, and puts on every answer what every answer carries: X-Request-Id, CORS, Connection: close
  * while the worker drains.
  */
-import type { Deadlines } from '../deadline.ts';
-import { now } from '../deadline.ts';
+import { type Deadlines, now } from '../deadline.ts';
 import { joinChunks } from './chunks.ts';
 import type { AnswerHead, Chunk, HeaderPairs, RawRequest, RawResponse, ResponseListener } from './engine.ts';
 import { MAX_BUFFERED_BYTES, NO_HEADERS, type Reply } from './reply.ts';
 import { endsEvent, isEventStream, SSE_COMMENT } from './sse.ts';
 
 /** Seen by the observer when the client went away before the answer began; never sent. */
-export const CLIENT_GONE_STATUS = 499;
+const CLIENT_GONE_STATUS = 499;
 
 /** What a worker gives to all its exchanges. */
 export interface ExchangeContext {

@@ -21,8 +21,6 @@ export interface FleetEvents {
 }
 
 export interface Heartbeat {
-  readonly lagMs: number;
-  readonly inFlight: number;
   readonly rssBytes: number;
   readonly metrics: unknown;
 }

@@ -67,7 +67,7 @@ export type ToPrimary =
   | { type: 'ready'; engine: string }
   /** Could not start; the process exits with 1 right after. */
   | { type: 'boot-failed'; reason: string }
-  | { type: 'heartbeat'; lagMs: number; inFlight: number; rssBytes: number; metrics: unknown }
+  | { type: 'heartbeat'; rssBytes: number; metrics: unknown }
   | { type: 'acquire'; seq: number; kind: QuotaKind; count: number }
   | { type: 'release'; kind: QuotaKind; count: number }
   /** A child process group to be killed should this worker die. */

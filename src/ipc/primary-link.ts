@@ -78,8 +78,8 @@ class ChannelFleet implements Fleet {
     return new Promise((resolve) => this.#send({ type: 'boot-failed', reason }, resolve));
   }
 
-  heartbeat({ lagMs, inFlight, rssBytes, metrics }: Heartbeat): void {
-    this.#send({ type: 'heartbeat', lagMs, inFlight, rssBytes, metrics });
+  heartbeat(heartbeat: Heartbeat): void {
+    this.#send({ type: 'heartbeat', ...heartbeat });
   }
 
   acquire(kind: QuotaKind, count: number): Promise<boolean> {
@@ -125,11 +125,9 @@ class ChannelFleet implements Fleet {
     const events = this.#events;
     switch (message.type) {
       case 'granted':
-        this.#grants.granted(message.seq, message.granted);
-        break;
+        return void this.#grants.granted(message.seq, message.granted);
       case 'gathered':
-        this.#gathers.get(message.seq)?.(message.parts);
-        break;
+        return void this.#gathers.get(message.seq)?.(message.parts);
       case 'start':
         return;
     }

@@ -40,7 +40,7 @@ function skipString(text: string, at: number): number {
 }
 
 /** `at` is the first character of a value; the result is just behind its last. */
-export function skipValue(text: string, at: number): number {
+function skipValue(text: string, at: number): number {
   const first = text.charCodeAt(at);
   if (first === QUOTE) return skipString(text, at);
   let i = at;
@@ -96,10 +96,10 @@ export function memberSpans(
   return spans;
 }
 
-/** The spans of the elements of the array at `at`. */
-export function elementSpans(text: string, at = 0): Span[] {
+/** The spans of the elements of an array. */
+export function elementSpans(text: string): Span[] {
   const spans: Span[] = [];
-  let i = skipSpace(text, skipSpace(text, at) + 1);
+  let i = skipSpace(text, skipSpace(text, 0) + 1);
   while (i < text.length && text.charCodeAt(i) !== CLOSE_BRACKET) {
     const end = skipValue(text, i);
     spans.push({ start: i, end });

@@ -4,6 +4,8 @@
  *
  * MCP 2026-07-28, tools, "Output Schema"; 2025-11-25, the same.
  */
+
+import { isObject } from './is-object.ts';
 import { memberSpans } from './json-text.ts';
 
 export interface InputRequired {
@@ -54,6 +56,3 @@ function legacyTool(tool: Record<string, unknown>): Record<string, unknown> {
     outputSchema: { ...outer, type: 'object', properties: { result: own }, required: ['result'] },
   };
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

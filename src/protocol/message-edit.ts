@@ -41,7 +41,7 @@ export function replaceMember(text: string, at: number, key: string, json: strin
 }
 
 /** A message whose text is a string, large as it may be: in one of bytes the places are others. */
-export const inText = (message: Message): TextMessage =>
+const inText = (message: Message): TextMessage =>
   isText(message) ? message : reread(textOf(message.text as Uint8Array));
 
 const isText = (message: Message): message is TextMessage => typeof message.text === 'string';

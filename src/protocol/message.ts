@@ -8,7 +8,7 @@
 import type { Chunk } from '../http/engine.ts';
 import type { Span } from './json-text.ts';
 
-export type MessageKind = 'request' | 'notification' | 'result' | 'error';
+type MessageKind = 'request' | 'notification' | 'result' | 'error';
 
 export interface Message {
   readonly kind: MessageKind;

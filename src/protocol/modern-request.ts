@@ -5,6 +5,7 @@
  * MCP 2026-07-28, "Base Protocol", "Request Metadata"; transports, "Standard Headers", "Custom Headers".
  */
 import { BridgeError } from '../errors.ts';
+import { isObject } from './is-object.ts';
 import type { Message } from './message.ts';
 import { parsePayload } from './message.ts';
 import { severityOf } from './methods.ts';
@@ -195,6 +196,3 @@ const envelope = (key: string, problem: string): BridgeError =>
   new BridgeError('invalid_params', `params._meta["${key}"] ${problem}.`, {
     data: { envelope: { key, problem } },
   });
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -4,6 +4,8 @@
  *
  * MCP 2026-07-28, transports, "Custom Headers"; tools, "x-mcp-header".
  */
+
+import { isObject } from './is-object.ts';
 import { decodeHeader, encodeHeader, mismatch } from './modern-request.ts';
 
 export const PARAM_PREFIX = 'mcp-param-';
@@ -95,6 +97,3 @@ function repeats(header: string | undefined, value: unknown): boolean {
   // Neither may be repeated: it is for the server to say what is wrong with the argument.
   return typeof value !== 'string' || header === value;
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
