@@ -214,7 +214,7 @@ test(
   'a worker above its memory is rolled: its replacement is ready before it drains, the other stays',
   LIMIT,
   async (t) => {
-    const rules = { maxMemoryBytes: 1_000, memoryPauseMs: 300 };
+    const rules = { maxMemoryBytes: 1_000, memoryYoungMs: 300 };
     const fleet = await startFleet(t, { rules });
     const large = await fleet.ready(0);
     const other = await fleet.ready(1);

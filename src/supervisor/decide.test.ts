@@ -363,10 +363,10 @@ test('a roll gives a failed slot its next attempt at once', () => {
   assert.deepEqual(fleet.states(), ['booting', 'ready']);
 });
 
-test('a worker above its memory is rolled, not killed, and not while it is young', () => {
+test('a worker above its memory is rolled, not killed, not while it is young, and not again at once', () => {
   const fleet = running(2);
   assert.deepEqual(orders(fleet.send({ type: 'beat', id: 'a', rssBytes: LARGE })), []);
-  fleet.wait(30_000, 'a', 'b');
+  fleet.wait(5_000, 'a', 'b');
   assert.deepEqual(orders(fleet.send({ type: 'beat', id: 'a', rssBytes: LARGE })), [
     'fork c',
     'restarted 0 memory',
@@ -375,6 +375,11 @@ test('a worker above its memory is rolled, not killed, and not while it is young
   assert.deepEqual(orders(fleet.boot('c')), ['drain a rolling']);
   assert.deepEqual(orders(fleet.leave('a')), ['reap a']);
   assert.deepEqual(fleet.processes(), [['c ready'], ['b ready']]);
+  fleet.wait(20_000, 'b', 'c');
+  assert.deepEqual(orders(fleet.send({ type: 'beat', id: 'c', rssBytes: LARGE })), []);
+  fleet.wait(10_000, 'b', 'c');
+  const again = orders(fleet.send({ type: 'beat', id: 'c', rssBytes: LARGE }));
+  assert.deepEqual(again, ['fork d', 'restarted 0 memory']);
 });
 
 test('events of processes that nobody knows any more are ignored', () => {

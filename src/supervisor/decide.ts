@@ -110,7 +110,7 @@ function beat(turn: Turn, { slot, one }: Place, rssBytes: number): void {
   one.beatMs = nowMs;
   if (rules.maxMemoryBytes === 0 || rssBytes <= rules.maxMemoryBytes) return;
   if (one.state !== 'ready' || nowMs < slot.memoryRollMs || fleet.phase === 'stopping') return;
-  if (one.readyMs === undefined || nowMs - one.readyMs < rules.memoryPauseMs) return;
+  if (one.readyMs === undefined || nowMs - one.readyMs < rules.memoryYoungMs) return;
   if (fleet.rolls.some((roll) => roll.slot === slot.index) || slot.processes.length > 1) return;
   slot.memoryRollMs = nowMs + rules.memoryPauseMs;
   fleet.rolls.push({ slot: slot.index, reason: 'memory' });

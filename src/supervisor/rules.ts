@@ -20,7 +20,9 @@ export interface Rules {
   readonly crashBudget: number;
   /** When a failed slot gets one more attempt. */
   readonly failedMs: number;
-  /** A memory roll is not tried again sooner, nor on a younger worker. */
+  /** A younger worker is not replaced for its memory, which is still growing to its usual size. */
+  readonly memoryYoungMs: number;
+  /** Nor is one of a slot where that was done so short a time ago: it would be large again. */
   readonly memoryPauseMs: number;
   /** 0: no limit. */
   readonly maxMemoryBytes: number;
@@ -45,6 +47,7 @@ export function rulesFor(settings: Pick<Settings, 'drainTimeoutMs' | 'workerMaxM
     bootAttempts: 3,
     crashBudget: 20,
     failedMs: 300_000,
+    memoryYoungMs: 5_000,
     memoryPauseMs: 30_000,
     maxMemoryBytes: settings.workerMaxMemoryMb * 1024 * 1024,
     sameSignalMs: 100,
