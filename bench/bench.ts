@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path';
 import { factsLine, gatherFacts } from './facts.ts';
-import { Lab } from './lab.ts';
+import { findGenerator } from './load/generator.ts';
 import { type Options, readOptions } from './options.ts';
 import { barChart } from './report/chart.ts';
 import { type Report, type ScenarioReport, writeReport, writeWhole } from './report/files.ts';
@@ -11,6 +11,7 @@ import { progressOn } from './report/progress.ts';
 import { updateDocuments } from './report/readme.ts';
 import { figuresTable, verdictsTable } from './report/table.ts';
 import type { Scenario } from './scenario.ts';
+import { isScenarioProcess, runApart, tellScenario } from './scenario-process.ts';
 
 export interface Benchmark {
   /** Name of the result file. */
@@ -34,30 +35,23 @@ export async function runBenchmark(benchmark: Benchmark, argv: readonly string[]
     process.stderr.write(`${(error as Error).message}\n`);
     return 2;
   }
-  const progress = progressOn(process.stderr);
-  const lab = new Lab(options, progress);
-  const interrupted = (): void => {
-    lab.close().finally(() => process.exit(130));
-  };
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
-  const facts = gatherFacts(lab.generator.name);
-  process.stdout.write(`${factsLine(facts)}\n`);
   const chosen =
     options.names.length === 0 ? scenarios : scenarios.filter(({ name }) => options.names.includes(name));
+  const [only] = chosen;
+  if (isScenarioProcess() && only !== undefined) {
+    await tellScenario(only, options);
+    return 0;
+  }
+  const progress = progressOn(process.stderr);
+  const facts = gatherFacts(findGenerator('').name);
+  process.stdout.write(`${factsLine(facts)}\n`);
   const reports: ScenarioReport[] = [];
-  try {
-    for (const scenario of chosen) {
-      progress.scenario(scenario.name);
-      const report = await runScenario(scenario, lab);
-      progress.clear();
-      process.stdout.write(describe(report));
-      reports.push(report);
-    }
-  } finally {
-    process.off('SIGINT', interrupted);
-    process.off('SIGTERM', interrupted);
-    await lab.close();
+  for (const scenario of chosen) {
+    progress.scenario(scenario.name);
+    const report = await runApart(scenario, options, progress);
+    progress.clear();
+    process.stdout.write(describe(report));
+    reports.push(report);
   }
   const verdicts = reports.flatMap((report) => report.verdicts);
   if (verdicts.length > 0) process.stdout.write(`\nAll targets\n${verdictsTable(verdicts)}`);
@@ -67,24 +61,6 @@ export async function runBenchmark(benchmark: Benchmark, argv: readonly string[]
 }
 
 const isClean = ({ errors }: { readonly errors: number }): boolean => errors === 0;
-
-async function runScenario(scenario: Scenario, lab: Lab): Promise<ScenarioReport> {
-  const { name, title } = scenario;
-  const nothing = { figures: [], verdicts: [], notes: [] };
-  let report: ScenarioReport;
-  try {
-    report = { name, title, ...(await scenario.run(lab)) };
-  } catch (error) {
-    const failure = `${(error as Error).message}\n${lab.logTails()}`;
-    report = { name, title, ...nothing, failure };
-  }
-  try {
-    await lab.clear();
-  } catch (error) {
-    report = { ...report, failure: (error as Error).message };
-  }
-  return report;
-}
 
 function describe({ name, title, figures, verdicts, notes, failure }: ScenarioReport): string {
   const samples = figures

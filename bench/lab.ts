@@ -14,12 +14,12 @@ import type { Ground } from './targets/target.ts';
 export class Lab implements Ground {
   readonly seconds: number;
   readonly rounds: number;
-  readonly progress: Progress;
+  readonly progress: Pick<Progress, 'step'>;
   readonly generator: Generator;
   readonly #root = mkdtempSync(join(tmpdir(), 'mcp-bench-'));
   readonly #running = new Set<Running>();
 
-  constructor({ seconds, rounds }: Options, progress: Progress) {
+  constructor({ seconds, rounds }: Options, progress: Pick<Progress, 'step'>) {
     this.seconds = seconds;
     this.rounds = rounds;
     this.progress = progress;
