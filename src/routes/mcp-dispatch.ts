@@ -26,19 +26,20 @@ export interface DispatchDeps {
 /** Answers through `reply`; may throw `unknown_server`. A large body is given away (see Tasks). */
 export type Dispatch = (call: McpCall, body: string | Uint8Array, reply: Reply) => void;
 
-/** The head of a relayed call: a McpCall with its principal as text. */
-type WireCall = Omit<McpCall, 'principal'> & { readonly principal: string };
+/** A McpCall as it goes over the relay, but for its session: the same for all sessions of a client. */
+type WireCall = Omit<McpCall, 'principal' | 'sessionId'> & { readonly principal: string };
 
 interface Headed {
+  /** The WireCall as JSON, which has no line break. */
   readonly head: string;
   readonly call: McpCall;
 }
 
-const CALL_KEYS = Object.keys({
+/** Those that a head tells. */
+const HEAD_KEYS = Object.keys({
   verb: true,
   server: true,
   principal: true,
-  sessionId: true,
   version: true,
   mcpMethod: true,
   mcpName: true,
@@ -47,7 +48,7 @@ const CALL_KEYS = Object.keys({
   lastEventId: true,
   isOneStream: true,
   streams: true,
-} satisfies Record<keyof McpCall, true>) as (keyof McpCall)[];
+} satisfies Record<Exclude<keyof McpCall, 'sessionId'>, true>) as (keyof McpCall)[];
 
 export function createDispatch(deps: DispatchDeps): Dispatch {
   const { pool, face, modern, relay, placement } = deps;
@@ -98,24 +99,28 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     reply.end();
   };
 
-  // The same client asks again and again: the last head is neither written nor parsed anew.
+  // The same client asks again and again: the last head is neither written nor parsed anew. The session follows it.
   let sent: Headed | undefined;
   const headOf = (call: McpCall): string => {
     const before = sent?.call;
-    if (sent === undefined || !CALL_KEYS.every((key) => before?.[key] === call[key])) {
-      const wire: WireCall = { ...call, principal: call.principal.wire };
+    if (sent === undefined || !HEAD_KEYS.every((key) => before?.[key] === call[key])) {
+      const { principal, sessionId: _, ...rest } = call;
+      const wire: WireCall = { ...rest, principal: principal.wire };
       sent = { head: JSON.stringify(wire), call };
     }
-    return sent.head;
+    return call.sessionId === undefined ? sent.head : `${sent.head}\n${call.sessionId}`;
   };
 
   let received: Headed | undefined;
-  const callIn = (head: string): McpCall => {
+  const callIn = (text: string): McpCall => {
+    const end = text.indexOf('\n');
+    const head = end === -1 ? text : text.slice(0, end);
     if (received?.head !== head) {
-      const { principal, ...call } = JSON.parse(head) as WireCall;
-      received = { head, call: { ...call, principal: principalFromWire(principal, principals) } };
+      const { principal, ...rest } = JSON.parse(head) as WireCall;
+      const call = { ...rest, sessionId: undefined, principal: principalFromWire(principal, principals) };
+      received = { head, call };
     }
-    return received.call;
+    return end === -1 ? received.call : { ...received.call, sessionId: text.slice(end + 1) };
   };
 
   relay.register('mcp', (head, body, reply) => face.serve(callIn(head), relayedBody(body), reply));
