@@ -14,7 +14,8 @@ export function makeFolder(path: string, mode?: number): void {
     if (code === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
     if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
     makeFolder(dirname(path), mode);
-    mkdirSync(path, mode);
+    // As before: another process may be making the same one.
+    makeFolder(path, mode);
   }
 }
 

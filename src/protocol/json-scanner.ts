@@ -3,7 +3,6 @@
  * small message is mostly the objects; a bridge only needs to know that a message is valid and where a few values
  * stand.
  */
-
 import {
   NUMBER_OR_WORD,
   PLAIN_KEY,

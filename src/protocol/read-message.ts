@@ -2,7 +2,6 @@
  * From text to messages: one pass that checks the JSON, finds what message.ts describes, and says in words what is
  * wrong with the rest.
  */
-
 import { idMember, keyOf, plainStringMember, sticky } from './json-patterns.ts';
 import { ANY_KEYS, JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson, TooDeep } from './json-scanner.ts';
 import { elementSpans, type Span } from './json-text.ts';

@@ -13,8 +13,9 @@ import type { Trace } from '../protocol/trace.ts';
 import type { McpCall } from '../sessions/mcp-call.ts';
 import type { Dispatch } from './mcp-dispatch.ts';
 
-/** Between the end of a worker and the moment when all others know of it. */
+/** Between the end of a worker and the moment when all others know of it; doubled with each refusal. */
 const LISTEN_AGAIN_MS = 50;
+const LISTEN_AGAIN_MAX_MS = 5_000;
 
 export interface StreamOwner {
   readonly server: string;
@@ -90,14 +91,16 @@ export class SseStream {
   }
 
   /** To what the session says outside of calls; where its worker goes and it does not, at the next one. */
-  #listen(): void {
+  #listen(againMs = LISTEN_AGAIN_MS): void {
     if (this.#isClosed) return;
-    const ended = (isGone: boolean): void => {
-      if (!isGone) void pause(LISTEN_AGAIN_MS).then(() => this.#listen());
-      else {
+    const ended = (refusal: number | undefined): void => {
+      if (refusal === 404) {
         this.#isOver = true;
         this.#endWhenAnswered();
+        return;
       }
+      const nextMs = refusal === undefined ? LISTEN_AGAIN_MS : Math.min(2 * againMs, LISTEN_AGAIN_MAX_MS);
+      void pause(againMs).then(() => this.#listen(nextMs));
     };
     this.#dispatch(this.#call('GET'), '', new ListeningReply(this.#exchange, ended));
   }
@@ -169,20 +172,20 @@ class StreamReply implements Reply {
 
 /** What belongs to no call. A refusal is not for the client, who asked for nothing. */
 class ListeningReply extends StreamReply {
-  readonly #ended: (isGone: boolean) => void;
+  readonly #ended: (refusal: number | undefined) => void;
 
-  /** `isGone`: there is no such session; any other end may be that of its worker alone. */
-  constructor(exchange: Exchange, ended: (isGone: boolean) => void) {
+  /** `refusal`: the status with which it ended before it began. Without one it may be the end of its worker alone. */
+  constructor(exchange: Exchange, ended: (refusal: number | undefined) => void) {
     super(
       exchange,
       () => undefined,
-      () => ended(false),
+      () => ended(undefined),
     );
     this.#ended = ended;
   }
 
   override send(status: number): void {
     this.state = 'done';
-    this.#ended(status === 404);
+    this.#ended(status);
   }
 }
