@@ -10,6 +10,16 @@ test('params reach the server as they were sent', () => {
   assert.deepEqual([message.method, message.target, payloadOf(message)], ['tools/call', 'a', params]);
 });
 
+test('a body that is read as a whole is read as it would be in its parts', () => {
+  for (const body of [
+    '{"serverPath":"x","method":"tools/list"}',
+    '{"serverPath":"x","args":[],"env":{},"method":"tools/call","params":{"name":"a","arguments":{"b":[1]}}}',
+    '{"serverPath":"x","args":["-y","a b\\n"],"env":{"A":"1","":"é"},"method":"x","params":{}}',
+  ]) {
+    assert.deepEqual(readBridgeCall(body), readBridgeCall(` ${body}`));
+  }
+});
+
 test('a method cannot smuggle members into the request', () => {
   const { message } = readBridgeCall(JSON.stringify({ serverPath: 'x', method: 'a","id":9,"x":"' }));
   assert.deepEqual([message.method, message.id], ['a","id":9,"x":"', '0']);

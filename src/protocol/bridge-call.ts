@@ -2,6 +2,14 @@
  * The body of POST /bridge: read and checked, nothing decided yet.
  */
 import { BridgeError } from '../errors.ts';
+import {
+  LIST_OF_STRINGS,
+  MAX_WHOLE_CHARS,
+  OBJECT_OF_STRINGS,
+  PLAIN,
+  SHALLOW_OBJECT,
+  sticky,
+} from './json-patterns.ts';
 import { JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson, TooDeep } from './json-scanner.ts';
 import type { Message } from './message.ts';
 import { readMessage } from './read-message.ts';
@@ -20,6 +28,11 @@ const MAX_WORD_CHARS = 8_192;
 const MAX_WORDS = 256;
 
 const KEYS = ['serverPath', 'args', 'env', 'method', 'params'];
+
+/** As clients mostly write it, which is matched as a whole. */
+const USUAL_BODY = sticky(
+  String.raw`\{"serverPath":("${PLAIN}")(?:,"args":(${LIST_OF_STRINGS}))?(?:,"env":(${OBJECT_OF_STRINGS}))?,"method":("${PLAIN}")(?:,"params":(${SHALLOW_OBJECT}))?\}$`,
+);
 
 const NO_ARGS: readonly string[] = [];
 const NO_ENV: Readonly<Record<string, string>> = {};
@@ -42,7 +55,9 @@ export function readBridgeCall(body: string): BridgeCall {
   if (typeof env !== 'object' || env === null || Array.isArray(env) || !Object.values(env).every(isString)) {
     throw invalid('"env" must be an object of strings.');
   }
-  checkLengths([serverPath, ...args, ...Object.entries(env as Record<string, string>).flat()]);
+  const words = [serverPath, ...args];
+  for (const [name, value] of Object.entries(env as Record<string, string>)) words.push(name, value);
+  checkLengths(words);
   const text = params === undefined ? '' : `,"params":${params}`;
   const message = readMessage(`{"jsonrpc":"2.0","id":0,"method":${methodText}${text}}`, MAX_CLIENT_KEYS);
   if (message.kind === 'malformed') throw invalid(message.reason);
@@ -51,6 +66,15 @@ export function readBridgeCall(body: string): BridgeCall {
 
 /** The members of the body as they are written, in the order of KEYS. */
 function membersOf(body: string): readonly (string | undefined)[] {
+  if (body.length <= MAX_WHOLE_CHARS) {
+    USUAL_BODY.lastIndex = 0;
+    const match = USUAL_BODY.exec(body);
+    if (match !== null) return match.slice(1);
+  }
+  return anyMembersOf(body);
+}
+
+function anyMembersOf(body: string): readonly (string | undefined)[] {
   const scanner = new JsonScanner(body, MAX_CLIENT_KEYS);
   const members: (string | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   try {

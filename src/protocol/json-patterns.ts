@@ -12,21 +12,38 @@
 export const sticky = (pattern: string): RegExp => new RegExp(pattern, 'y');
 
 /** Characters of a string that stand for themselves, perhaps none. */
-const PLAIN = String.raw`[^"\\\u0000-\u001f]*`;
+export const PLAIN = String.raw`[^"\\\u0000-\u001f]*`;
 const ESCAPE = String.raw`\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})`;
 const STRING = `"${PLAIN}(?:${ESCAPE}${PLAIN})*"`;
 const NUMBER = String.raw`-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?`;
 const WORD = 'true|false|null';
 
+const objectOf = (value: string): string => String.raw`\{(?:${STRING}: ?${value}(?:, ?(?!\})|(?=\})))*\}`;
+
+const arrayOf = (value: string): string => String.raw`\[(?:${value}(?:, ?(?!\])|(?=\])))*\]`;
+
 /** A value that is a scalar, or an object or an array of such values as `inner` is. */
 const nest = (inner: string): string =>
-  String.raw`(?:${STRING}|${NUMBER}|${WORD}|\{(?:${STRING}: ?${inner}(?:, ?(?!\})|(?=\})))*\}|\[(?:${inner}(?:, ?(?!\])|(?=\])))*\])`;
+  `(?:${STRING}|${NUMBER}|${WORD}|${objectOf(inner)}|${arrayOf(inner)})`;
 
 /** So deep may objects and arrays stand in each other in what `SHALLOW_VALUE` matches. */
 export const SHALLOW_LEVELS = 3;
 
+const SHALLOW = nest(nest(nest(`(?:${STRING}|${NUMBER}|${WORD})`)));
+
 /** Most arguments and results as a whole. Only for short texts: each member and escape takes some of V8's stack. */
-export const SHALLOW_VALUE = sticky(nest(nest(nest(`(?:${STRING}|${NUMBER}|${WORD})`))));
+export const SHALLOW_VALUE = sticky(SHALLOW);
+
+/** Texts for patterns of a whole message: an object of such values, and objects and lists of strings. */
+export const SHALLOW_OBJECT = objectOf(SHALLOW);
+export const OBJECT_OF_STRINGS = objectOf(STRING);
+export const LIST_OF_STRINGS = arrayOf(STRING);
+
+/** Longer messages are not matched as a whole: one that does not match in the end was passed over for nothing. */
+export const MAX_WHOLE_CHARS = 2048;
+
+/** An id of JSON-RPC: a number, or a string that is its own text. */
+export const ID = `(?:${NUMBER}|"${PLAIN}")`;
 
 export const NUMBER_OR_WORD = sticky(`${NUMBER}|${WORD}`);
 
@@ -42,12 +59,3 @@ export const STRING_REST = sticky(`${PLAIN}"`);
 
 /** A key that is its own text, with its colon. */
 export const PLAIN_KEY = sticky(`"${PLAIN}":`);
-
-/** The key `name` with its colon. */
-export const keyOf = (name: string): RegExp => sticky(`"${name}": ?`);
-
-/** A member whose value is a string that is its own text. */
-export const plainStringMember = (name: string): RegExp => sticky(`"${name}": ?"${PLAIN}"`);
-
-/** A member whose value is a number, or such a string: an id of JSON-RPC. */
-export const idMember = (name: string): RegExp => sticky(`"${name}": ?(?:${NUMBER}|"${PLAIN}")`);

@@ -12,6 +12,7 @@ import {
   STRING_REST,
   USUAL_STRING,
 } from './json-patterns.ts';
+import type { Span } from './json-text.ts';
 import { LARGE_MESSAGE_BYTES } from './large.ts';
 
 /** Deeper nesting is refused: nobody sends it in earnest, and a reader behind us may recurse. */
@@ -79,7 +80,7 @@ export class JsonScanner {
     return this.peek() === END;
   }
 
-  /** Enters an object; false when the next value is none. Members follow with `member` or `key` and `value`, and `more`. */
+  /** Enters an object; false when the next value is none. Members follow with `key`, `value` and `more`. */
   openObject(): boolean {
     if (this.peek() !== OPEN_BRACE) return false;
     this.at++;
@@ -93,18 +94,11 @@ export class JsonScanner {
     return true;
   }
 
-  /** Reads a member, or the key of one, that `pattern` matches; false, and nothing is read, where it does not. */
-  member(pattern: RegExp): boolean {
-    if (!this.#passes(pattern)) return false;
-    if (--this.keysLeft < 0) throw new NotJson();
-    return true;
-  }
-
   /** Reads a key and the colon behind it. */
   key(): string {
     this.peek();
     const start = this.at;
-    if (this.member(PLAIN_KEY)) return this.text.slice(start + 1, this.at - 2);
+    if (this.#plainKey()) return this.text.slice(start + 1, this.at - 2);
     this.#string();
     const key = JSON.parse(this.text.slice(start, this.at)) as string;
     if (this.peek() !== COLON || --this.keysLeft < 0) throw new NotJson();
@@ -134,12 +128,27 @@ export class JsonScanner {
     }
   }
 
+  /** Passes over one value and says where it stood. */
+  spanOfValue(depth: number): Span {
+    this.peek();
+    const start = this.at;
+    this.value(depth);
+    return { start, end: this.at };
+  }
+
+  /** Passes over a key that is its own text; false, and nothing is read, for any other. */
+  #plainKey(): boolean {
+    if (!this.#passes(PLAIN_KEY)) return false;
+    if (--this.keysLeft < 0) throw new NotJson();
+    return true;
+  }
+
   /** Of an object that was entered, and is left. */
   #members(depth: number): void {
     if (this.closesAtOnce()) return;
     do {
       this.peek();
-      if (!this.member(PLAIN_KEY)) this.key();
+      if (!this.#plainKey()) this.key();
       this.value(depth);
     } while (this.more());
   }

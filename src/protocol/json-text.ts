@@ -10,6 +10,9 @@ export interface Span {
 }
 
 const QUOTE = 0x22;
+const MINUS = 0x2d;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const OPEN_BRACE = 0x7b;
@@ -107,4 +110,11 @@ export function elementSpans(text: string): Span[] {
     if (text.charCodeAt(i) === COMMA) i = skipSpace(text, i + 1);
   }
   return spans;
+}
+
+/** Whether the value there is what ids of JSON-RPC and progress tokens of MCP are. */
+export function isStringOrNumber(text: string, at: Span | undefined): at is Span {
+  if (at === undefined) return false;
+  const first = text.charCodeAt(at.start);
+  return first === QUOTE || first === MINUS || (first >= DIGIT_0 && first <= DIGIT_9);
 }

@@ -264,6 +264,8 @@ test('a text is taken for JSON exactly when JSON.parse takes it', () => {
 });
 
 const MESSAGES = [
+  '{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{"name":"a","arguments":{"b":[1,{}]},"_meta":{"c":"d"}}}',
+  '{"result":{"content":[{"type":"text","text":"a\\n"}],"d":-0.5e1},"jsonrpc":"2.0","id":"a"}',
   '{"jsonrpc":"2.0","id":-1.5e+3,"method":"a\\u0041\\n","params":{"x":[true,null,{}],"y":""}}',
   '{"jsonrpc": "2.0", "id": 17, "method": "tools/call", "params": {"name": "a", "arguments": {"b": [1, -2.5]}}}',
   '{"result":{"a":{"b":{"c":[[{"d":"\\\\","e":[]}],false]}},"f":1e9},"jsonrpc":"2.0","id":"a"}',

@@ -2,20 +2,11 @@
  * From text to messages: one pass that checks the JSON, finds what message.ts describes, and says in words what is
  * wrong with the rest.
  */
-import { idMember, keyOf, plainStringMember, sticky } from './json-patterns.ts';
 import { ANY_KEYS, JsonScanner, MAX_CLIENT_KEYS, MAX_DEPTH, NotJson, TooDeep } from './json-scanner.ts';
-import { elementSpans, type Span } from './json-text.ts';
+import { elementSpans, isStringOrNumber, type Span } from './json-text.ts';
 import type { Message } from './message.ts';
-import { VERSION_KEY } from './modern-keys.ts';
-
-// What nearly everybody writes just so.
-const VERSION_2 = sticky('"jsonrpc": ?"2\\.0"');
-const ID = idMember('id');
-const METHOD = plainStringMember('method');
-const PARAMS = keyOf('params');
-const RESULT = keyOf('result');
-const NAME = plainStringMember('name');
-const ARGUMENTS = keyOf('arguments');
+import { type Meta, readMeta } from './meta.ts';
+import { readUsualMessage } from './usual-message.ts';
 
 /** What could not be read as a message, in words for its sender. */
 export interface Malformed {
@@ -55,6 +46,8 @@ export function readBatch(text: string): readonly (Message | Malformed)[] | Malf
  * strings become spaces (inside of strings JSON does not allow them). `maxKeys`: of all objects in it together.
  */
 export function readMessage(source: string, maxKeys = ANY_KEYS): Message | Malformed {
+  const usual = readUsualMessage(source);
+  if (usual !== undefined) return usual;
   const scanner = new JsonScanner(source, maxKeys);
   const found = new Found();
   try {
@@ -109,70 +102,33 @@ class Found {
   #uri: Span | undefined;
   #uriText: string | undefined;
   #requestId: Span | undefined;
-  /** `params.progressToken`, and the one in `params._meta`. */
+  /** `params.progressToken` */
   #token: Span | undefined;
-  #metaToken: Span | undefined;
-  #meta: Span | undefined;
-  #claim: Span | undefined;
+  #meta: Meta | undefined;
   #twice: string | undefined;
 
   member(scanner: JsonScanner): void {
-    if (!this.#usualMember(scanner)) this.#anyMember(scanner, scanner.key());
-  }
-
-  /** As nearly everybody writes it, which is matched as a whole; false, and nothing is read, for any other. */
-  #usualMember(scanner: JsonScanner): boolean {
-    scanner.peek();
-    const { text, at } = scanner;
-    switch (text[at + 1]) {
-      case 'j':
-        if (!scanner.member(VERSION_2)) return false;
-        this.#version = this.#once(this.#version, since(at + '"jsonrpc":'.length, scanner), 'jsonrpc');
-        this.#isVersion2 = true;
-        return true;
-      case 'i':
-        if (!scanner.member(ID)) return false;
-        this.#id = this.#once(this.#id, since(at + '"id":'.length, scanner), 'id');
-        return true;
-      case 'm':
-        if (!scanner.member(METHOD)) return false;
-        this.#method = this.#once(this.#method, since(at + '"method":'.length, scanner), 'method');
-        this.#methodText = inner(text, this.#method);
-        return true;
-      case 'p':
-        if (!scanner.member(PARAMS)) return false;
-        this.#params = this.#once(this.#params, this.#inParams(scanner), 'params');
-        return true;
-      case 'r':
-        if (!scanner.member(RESULT)) return false;
-        this.#result = this.#once(this.#result, span(scanner, 1), 'result');
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  #anyMember(scanner: JsonScanner, key: string): void {
+    const key = scanner.key();
     switch (key) {
       case 'id':
-        this.#id = this.#once(this.#id, span(scanner, 1), key);
+        this.#id = this.#once(this.#id, scanner.spanOfValue(1), key);
         break;
       case 'jsonrpc':
-        this.#version = this.#once(this.#version, span(scanner, 1), key);
+        this.#version = this.#once(this.#version, scanner.spanOfValue(1), key);
         this.#isVersion2 = stringAt(scanner.text, this.#version) === '2.0';
         break;
       case 'method':
-        this.#method = this.#once(this.#method, span(scanner, 1), key);
+        this.#method = this.#once(this.#method, scanner.spanOfValue(1), key);
         this.#methodText = stringAt(scanner.text, this.#method);
         break;
       case 'params':
         this.#params = this.#once(this.#params, this.#inParams(scanner), key);
         break;
       case 'result':
-        this.#result = this.#once(this.#result, span(scanner, 1), key);
+        this.#result = this.#once(this.#result, scanner.spanOfValue(1), key);
         break;
       case 'error':
-        this.#error = this.#once(this.#error, span(scanner, 1), key);
+        this.#error = this.#once(this.#error, scanner.spanOfValue(1), key);
         break;
       default:
         scanner.value(1);
@@ -187,7 +143,7 @@ class Found {
       return this.#invalid(text, `"jsonrpc" must be "2.0"; found ${shown(cut(text, this.#version))}.`);
     }
     const id = cut(text, this.#id);
-    const hasId = isId(text, this.#id);
+    const hasId = isStringOrNumber(text, this.#id);
     if (this.#method === undefined) return this.#answer(text, id, hasId);
     const method = this.#methodText;
     if (method === undefined)
@@ -198,25 +154,28 @@ class Found {
       return this.#invalid(text, `"params" must be an object; found ${shown(cut(text, this.#params))}.`);
     }
     const kind = this.#id === undefined ? 'notification' : 'request';
-    const tokenSpan = kind === 'request' ? this.#metaToken : this.#tokenOf(method);
-    const isToken = isId(text, tokenSpan);
+    const tokenSpan = kind === 'request' ? this.#meta?.tokenSpan : this.#tokenOf(text, method);
     return {
       kind,
       text,
       method,
       id,
       target: this.#nameText ?? this.#uriText,
-      token: isToken ? cut(text, tokenSpan) : undefined,
+      token: cut(text, tokenSpan),
       idSpan: this.#id,
-      tokenSpan: isToken ? tokenSpan : undefined,
-      isModern: this.#claim !== undefined,
+      tokenSpan,
+      isModern: this.#meta?.isModern === true,
       payloadSpan: this.#params,
-      metaSpan: this.#meta,
+      metaSpan: this.#meta?.span,
     };
   }
 
   #invalid(text: string, reason: string): Malformed {
-    return malformed('invalid_request', reason, isId(text, this.#id) ? cut(text, this.#id) : undefined);
+    return malformed(
+      'invalid_request',
+      reason,
+      isStringOrNumber(text, this.#id) ? cut(text, this.#id) : undefined,
+    );
   }
 
   #answer(text: string, id: string | undefined, hasId: boolean): Message | Malformed {
@@ -247,118 +206,60 @@ class Found {
     };
   }
 
-  #tokenOf(notification: string): Span | undefined {
-    return notification === 'notifications/cancelled' ? this.#requestId : this.#token;
+  #tokenOf(text: string, notification: string): Span | undefined {
+    const token = notification === 'notifications/cancelled' ? this.#requestId : this.#token;
+    return isStringOrNumber(text, token) ? token : undefined;
   }
 
   #inParams(scanner: JsonScanner): Span {
     scanner.peek();
     const start = scanner.at;
-    if (!scanner.openObject()) return span(scanner, 1);
-    if (scanner.closesAtOnce()) return since(start, scanner);
+    if (!scanner.openObject()) return scanner.spanOfValue(1);
+    if (scanner.closesAtOnce()) return { start, end: scanner.at };
     do this.#param(scanner);
     while (scanner.more());
-    return since(start, scanner);
+    return { start, end: scanner.at };
   }
 
   #param(scanner: JsonScanner): void {
-    if (!this.#usualParam(scanner)) this.#anyParam(scanner, scanner.key());
-  }
-
-  #usualParam(scanner: JsonScanner): boolean {
-    scanner.peek();
-    const { text, at } = scanner;
-    switch (text[at + 1]) {
-      case 'n':
-        if (!scanner.member(NAME)) return false;
-        this.#name = this.#once(this.#name, since(at + '"name":'.length, scanner), 'params.name');
-        this.#nameText = inner(text, this.#name);
-        return true;
-      case 'a':
-        if (!scanner.member(ARGUMENTS)) return false;
-        scanner.value(2);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  #anyParam(scanner: JsonScanner, key: string): void {
+    const key = scanner.key();
     switch (key) {
       case 'name':
-        this.#name = this.#once(this.#name, span(scanner, 2), 'params.name');
+        this.#name = this.#once(this.#name, scanner.spanOfValue(2), 'params.name');
         this.#nameText = stringAt(scanner.text, this.#name);
         break;
       case 'uri':
-        this.#uri = this.#once(this.#uri, span(scanner, 2), 'params.uri');
+        this.#uri = this.#once(this.#uri, scanner.spanOfValue(2), 'params.uri');
         this.#uriText = stringAt(scanner.text, this.#uri);
         break;
       case 'progressToken':
-        this.#token = this.#once(this.#token, span(scanner, 2), 'params.progressToken');
+        this.#token = this.#once(this.#token, scanner.spanOfValue(2), 'params.progressToken');
         break;
       case 'requestId':
-        this.#requestId = this.#once(this.#requestId, span(scanner, 2), 'params.requestId');
+        this.#requestId = this.#once(this.#requestId, scanner.spanOfValue(2), 'params.requestId');
         break;
       case '_meta':
-        this.#meta = this.#once(this.#meta, this.#inMeta(scanner), 'params._meta');
+        this.#meta = this.#once(this.#meta, readMeta(scanner), 'params._meta');
+        this.#twice ??= this.#meta.twice;
         break;
       default:
         scanner.value(2);
     }
   }
 
-  #inMeta(scanner: JsonScanner): Span {
-    scanner.peek();
-    const start = scanner.at;
-    if (!scanner.openObject()) return span(scanner, 2);
-    if (scanner.closesAtOnce()) return since(start, scanner);
-    do {
-      const key = scanner.key();
-      if (key === 'progressToken') {
-        this.#metaToken = this.#once(this.#metaToken, span(scanner, 3), 'params._meta.progressToken');
-      } else if (key === VERSION_KEY) {
-        this.#claim = this.#once(this.#claim, span(scanner, 3), `params._meta["${VERSION_KEY}"]`);
-      } else scanner.value(3);
-    } while (scanner.more());
-    return since(start, scanner);
-  }
-
-  #once(before: Span | undefined, found: Span, key: string): Span {
+  #once<T>(before: T | undefined, found: T, key: string): T {
     if (before !== undefined) this.#twice ??= key;
     return found;
   }
 }
 
-/** From `start`, or behind a space there, to where the scanner is. */
-function since(start: number, { text, at }: JsonScanner): Span {
-  return { start: text.charCodeAt(start) === 0x20 ? start + 1 : start, end: at };
-}
-
-/** Passes over a value and says where it stood; `depth` is that of what it stands in. */
-function span(scanner: JsonScanner, depth: number): Span {
-  scanner.peek();
-  const start = scanner.at;
-  scanner.value(depth);
-  return since(start, scanner);
-}
-
 const cut = (text: string, at: Span | undefined): string | undefined => at && text.slice(at.start, at.end);
-
-/** What stands between the quotes. */
-const inner = (text: string, { start, end }: Span): string => text.slice(start + 1, end - 1);
 
 /** The string that stands there; undefined for anything else. */
 function stringAt(text: string, at: Span | undefined): string | undefined {
   if (at === undefined || text[at.start] !== '"') return undefined;
   const inner = text.slice(at.start + 1, at.end - 1);
   return inner.includes('\\') ? (JSON.parse(`"${inner}"`) as string) : inner;
-}
-
-/** JSON-RPC ids and MCP progress tokens: strings and numbers. */
-function isId(text: string, at: Span | undefined): boolean {
-  if (at === undefined) return false;
-  const first = text.charCodeAt(at.start);
-  return first === 0x22 || first === 0x2d || (first >= 0x30 && first <= 0x39);
 }
 
 /** A value in a sentence, at most a few words of it. */
