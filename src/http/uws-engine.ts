@@ -29,7 +29,9 @@ export function createUwsEngine(uws: UwsModule): HttpEngine {
     name: 'uws',
     listen({ host, port }, handler) {
       const app = uws.App();
-      app.any('/*', (res, req) => serve(res, req, handler));
+      // A method that is known by its route costs no string.
+      app.post('/*', (res, req) => serve(res, req, 'POST', handler));
+      app.any('/*', (res, req) => serve(res, req, req.getCaseSensitiveMethod(), handler));
       return new Promise((resolve, reject) => {
         app.listen(host, port, (socket) => {
           if (socket === false) {
@@ -64,14 +66,13 @@ function listener(uws: UwsModule, app: { close(): unknown }, socket: us_listen_s
 let reading = new HeaderList();
 const readField = (name: string, value: string): void => reading.add(name, value);
 
-function serve(res: HttpResponse, req: HttpRequest, handler: RequestHandler): void {
+function serve(res: HttpResponse, req: HttpRequest, method: string, handler: RequestHandler): void {
   const headers = new HeaderList();
   reading = headers;
   req.forEach(readField);
   const path = req.getUrl();
   // Typed as a string, but undefined when the target has no `?`.
   const query = (req.getQuery() as string | undefined) ?? '';
-  const method = usual(req.getCaseSensitiveMethod());
   const response = new UwsResponse(res, method === 'HEAD');
   const framing = framingOf(method, headers);
   if (framing === 'unsure') response.holdBack();
@@ -95,9 +96,6 @@ function framingOf(method: string, headers: HeaderList): 'clear' | 'unsure' | 'f
   if (length === undefined) return method === 'POST' ? 'unsure' : 'clear';
   return Number.isNaN(wholeNumber(length)) ? 'faulty' : 'clear';
 }
-
-/** The same method as a constant, which is compared and looked up by its place in memory. */
-const usual = (method: string): string => (method === 'POST' ? 'POST' : method === 'GET' ? 'GET' : method);
 
 class UwsRequest implements RawRequest {
   readonly method: string;
