@@ -130,13 +130,20 @@ forEachEngine('bad bodies and clients that leave', async (t, engine) => {
   });
 
   await t.test('a body in a coding is 415, and told what is taken', async () => {
-    for (const bytes of [PING, pingOf(300_000)].map((text) => gzipSync(text, { level: 0 }))) {
+    const bodies = [PING, pingOf(300_000)];
+    for (const bytes of [...bodies.map((text) => gzipSync(text, { level: 0 })), ...bodies]) {
       const headers = { ...honest(bridge), 'Content-Encoding': 'gzip' };
       const answer = await send(bridge, { method: 'POST', path: '/mcp/own', headers, body: bytes });
       const says = /without a Content-Encoding; found "gzip"/;
       assertRpcError(answer, { status: 415, rpc: -32603, code: 'unsupported_media_type', says });
       assert.equal(answer.headers['accept-encoding'], 'identity');
     }
+  });
+
+  await t.test('a body in no coding may say so', async () => {
+    const headers = { ...honest(bridge), 'Content-Encoding': 'Identity' };
+    const answer = await send(bridge, { method: 'POST', path: '/mcp/shared', headers, body: PING });
+    assert.equal(answer.status, 200, answer.text);
   });
 
   await t.test('a large body that is no JSON, or no message, is refused as a small one is', async () => {

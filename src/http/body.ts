@@ -120,13 +120,18 @@ class BodyReader extends Expirable implements BodySink, Task {
     const body = this.#collected?.whole() ?? last;
     this.#collected = undefined;
     this.#over();
+    const coding = this.#exchange.request.headers.other('content-encoding');
+    if (coding !== undefined && coding.toLowerCase() !== 'identity') {
+      this.#refuseCoding(coding);
+      return;
+    }
     if (body.byteLength > LARGE_MESSAGE_BYTES) {
       if (isUtf8(body)) this.#done(body);
-      else this.#refuseEncoding();
+      else this.#refuseBytes();
       return;
     }
     const text = decodeUtf8(asBuffer(body));
-    if (text === undefined) this.#refuseEncoding();
+    if (text === undefined) this.#refuseBytes();
     else {
       this.#text = text;
       serveAtEndOfTurn(this);
@@ -137,16 +142,17 @@ class BodyReader extends Expirable implements BodySink, Task {
     this.#done(this.#text);
   }
 
-  #refuseEncoding(): void {
-    const coding = this.#exchange.request.headers.other('content-encoding');
-    const error =
-      coding === undefined
-        ? new BridgeError('invalid_request', 'The body is not valid UTF-8.')
-        : new BridgeError(
-            'unsupported_media_type',
-            `Bodies are taken as they are, without a Content-Encoding; found "${coding.slice(0, 100)}".`,
-            { headers: [['Accept-Encoding', 'identity']] },
-          );
+  #refuseBytes(): void {
+    const error = new BridgeError('invalid_request', 'The body is not valid UTF-8.');
+    sendError(this.#exchange, error, this.#rules.shape);
+  }
+
+  #refuseCoding(coding: string): void {
+    const error = new BridgeError(
+      'unsupported_media_type',
+      `Bodies are taken as they are, without a Content-Encoding; found "${coding.slice(0, 100)}".`,
+      { headers: [['Accept-Encoding', 'identity']] },
+    );
     sendError(this.#exchange, error, this.#rules.shape);
   }
 
