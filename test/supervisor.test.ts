@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { GatheredPart } from '../src/ipc/messages.ts';
@@ -28,6 +28,19 @@ test('a killed worker is replaced in its slot, under a new id', LIMIT, async (t)
       .map(({ id }) => id)
       .sort(),
   );
+});
+
+test('a worker starts although somebody has removed RUNTIME_DIR', LIMIT, async (t) => {
+  const fleet = await startFleet(t, { workers: 1 });
+  const first = await fleet.ready(0);
+  const held = readdirSync(fleet.runtimeDir).filter((name) => !name.endsWith('.sock'));
+  assert.equal(held.length, 3);
+  rmSync(fleet.runtimeDir, { recursive: true });
+  process.kill(first.pid, 'SIGKILL');
+  await fleet.ready(1);
+  const restored = readdirSync(fleet.runtimeDir);
+  for (const name of held) assert.ok(restored.includes(name), name);
+  assert.equal(fleet.logged('RUNTIME_DIR was removed and is made again').length, 1);
 });
 
 test('a worker that hangs is killed and replaced', LIMIT, async (t) => {

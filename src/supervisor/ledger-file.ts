@@ -33,6 +33,8 @@ export interface LedgerFile {
   /** A group or a worker is gone. */
   gone(pid: number): void;
   groups(): readonly Group[];
+  /** Writes all of it again, after its folder was removed. */
+  restore(): void;
 }
 
 /** Lines about what is gone are left out again when there are so many. */
@@ -44,19 +46,23 @@ export function createLedgerFile(path: string, failed: (error: unknown) => void)
   const groups = new Map<number, Group>();
   let lines = 0;
 
-  const write = (line: string): void => {
+  const writeAll = (): void => {
+    lines = entries.size;
+    writeWhole(path, [...entries.values()].join(''));
+  };
+  const attempt = (writing: () => void): void => {
     try {
-      lines++;
-      if (lines <= Math.max(MAX_LINES, 2 * entries.size)) {
-        appendFileSync(path, line, { mode: 0o600 });
-        return;
-      }
-      lines = entries.size;
-      writeWhole(path, [...entries.values()].join(''));
+      writing();
     } catch (error) {
       failed(error);
     }
   };
+  const write = (line: string): void =>
+    attempt(() => {
+      lines++;
+      if (lines <= Math.max(MAX_LINES, 2 * entries.size)) appendFileSync(path, line, { mode: 0o600 });
+      else writeAll();
+    });
   const enter = (pid: number, line: string): void => {
     entries.set(pid, line);
     write(line);
@@ -76,6 +82,7 @@ export function createLedgerFile(path: string, failed: (error: unknown) => void)
       if (entries.delete(pid)) write(`- ${pid}\n`);
     },
     groups: () => [...groups.values()],
+    restore: () => attempt(writeAll),
   };
 }
 

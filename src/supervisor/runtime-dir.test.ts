@@ -57,6 +57,19 @@ test('a folder that somebody has removed is no fault at the end', (t) => {
   claimed.leave();
 });
 
+test('a folder that somebody has removed is made again, with what it held', (t) => {
+  const path = temporaryFolder(t);
+  const claimed = claimRuntimeDir({ runtimeDir: path }, 1);
+  const tokenFile = claimed.keepToken('secret');
+  assert.equal(claimed.restore(), false);
+  rmSync(path, { recursive: true });
+  assert.equal(claimed.restore(), true);
+  assert.equal(statSync(path).mode & 0o777, 0o700);
+  assert.equal(holderOf(path)?.pid, process.pid);
+  assert.equal(readFileSync(tokenFile, 'utf8'), 'secret');
+  claimed.leave();
+});
+
 test('the pid file tells a living bridge from a later process of the same number', (t) => {
   const path = temporaryFolder(t);
   writeFileSync(join(path, 'bridge.started'), '');

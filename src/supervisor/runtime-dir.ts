@@ -26,6 +26,8 @@ import { EXIT_CONFIG, EXIT_FAILED, StartError } from './start-error.ts';
 
 export interface RuntimeDir {
   readonly path: string;
+  /** Makes again what somebody has removed while the bridge runs; answers whether it had to. Throws as the claim does. */
+  restore(): boolean;
   /** Removes what a dead worker left. */
   forget(worker: string): void;
   /** Keeps a token for this user to read; answers the path of its file. */
@@ -57,21 +59,32 @@ export function claimRuntimeDir(settings: Pick<Settings, 'runtimeDir'>, port: nu
   writePidFile(path);
   clearSockets(path);
   const freshening = keepFresh(path);
-  let tokenFile: string | undefined;
+  const tokenFile = join(path, TOKEN_FILE);
+  let kept: string | undefined;
+  const writeToken = (token: string): void => {
+    rmSync(tokenFile, { force: true });
+    writeFileSync(tokenFile, token, { flag: 'wx', mode: 0o600 });
+  };
   return {
     path,
+    restore() {
+      if (existsSync(path)) return false;
+      secure(path);
+      writePidFile(path);
+      if (kept !== undefined) writeToken(kept);
+      return true;
+    },
     forget: (worker) => rmSync(join(path, `${worker}.sock`), { force: true }),
     keepToken(token) {
-      tokenFile = join(path, TOKEN_FILE);
-      rmSync(tokenFile, { force: true });
-      writeFileSync(tokenFile, token, { flag: 'wx', mode: 0o600 });
+      kept = token;
+      writeToken(token);
       return tokenFile;
     },
     leave() {
       clearInterval(freshening);
       if (!existsSync(path)) return;
       clearSockets(path);
-      if (tokenFile !== undefined) rmSync(tokenFile, { force: true });
+      if (kept !== undefined) rmSync(tokenFile, { force: true });
       rmSync(ledgerPath(path), { force: true });
       if (readPid(path) === process.pid) {
         for (const name of [PID_FILE, START_FILE]) rmSync(join(path, name), { force: true });

@@ -218,8 +218,21 @@ export class Supervisor {
   /** Its settings, then who is there. */
   #welcome(worker: WorkerHandle): void {
     const { port, sessionSecret, runtimeDir } = this.#options;
+    this.#restoreRuntimeDir();
     worker.welcome({ settings: this.#settings, sessionSecret, port, runtimeDir: runtimeDir.path });
     worker.send({ type: 'roster', members: membersOf(this.#fleet) });
+  }
+
+  /** Without the folder no worker could listen for the others. */
+  #restoreRuntimeDir(): void {
+    const { runtimeDir, ledgerFile, logger } = this.#options;
+    try {
+      if (!runtimeDir.restore()) return;
+      ledgerFile.restore();
+      logger.warn({ folder: runtimeDir.path }, 'RUNTIME_DIR was removed and is made again');
+    } catch (error) {
+      logger.error({ err: error }, 'RUNTIME_DIR was removed and cannot be made again');
+    }
   }
 
   #reap(id: string): void {
