@@ -217,7 +217,7 @@ export async function runWorker(
         if (traffic.draining) return;
         traffic.draining = true;
         listener.stopAccepting();
-        store.closeStreams();
+        store.drain();
         modern.closeStreams();
         const endsAt = now() + deadlineMs;
         const busy = (): boolean =>

@@ -24,6 +24,7 @@ import {
   callTool,
   honest,
   initialize,
+  initializeParams,
   type Json,
   listen,
   openStream,
@@ -103,13 +104,24 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       const post = { method: 'POST', path: '/mcp/own', headers: honest(bridge, { session }) };
       const inFlight = await openStream(bridge, { ...post, body: JSON.stringify(call) });
       const question = await until('the question', () => inFlight.events[0]);
-      const door = await openDoor(bridge, () => true);
+      const [door, other] = [await openDoor(bridge, () => true), await openDoor(bridge, () => true)];
       t.after(() => door.close());
+      t.after(() => other.close());
 
       process.kill(bridge.pid, signal);
       await until('new connections to be turned away', async () => isTurnedAway(await knock(bridge)));
       await idle.ended;
       assert.deepEqual(inFlight.events, [question], 'the call is in flight still');
+
+      const opening = { jsonrpc: '2.0', id: 7, method: 'initialize', params: initializeParams() };
+      const refused = await other.send({
+        method: 'POST',
+        path: '/mcp/own',
+        headers: honest(bridge),
+        body: JSON.stringify(opening),
+      });
+      assertRpcError(refused, { status: 503, rpc: -32603, code: 'draining', says: /stopping/, id: 7 });
+      assert.equal(refused.headers['retry-after'], '1');
 
       const message = {
         jsonrpc: '2.0',

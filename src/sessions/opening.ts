@@ -59,6 +59,10 @@ export async function openSession(opening: Opening, deps: OpeningDeps): Promise<
   const { message, delivery } = opening;
   try {
     const client = clientFacts(message);
+    // Where another worker could open it, the request would be there.
+    if (deps.store.isDraining) {
+      throw new BridgeError('draining', 'The bridge is stopping; open the session when it is back.');
+    }
     await deps.store.reserve(opening.principal);
     try {
       const { pool, scope } = opening.target();

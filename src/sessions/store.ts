@@ -35,6 +35,7 @@ export class SessionStore {
   readonly shelf = workerShelf();
   #tidiedAt = now();
   #turns = 0;
+  #draining = false;
   #closed = false;
 
   constructor(deps: StoreDeps) {
@@ -83,7 +84,12 @@ export class SessionStore {
     return this.#sessions.get(id);
   }
 
-  /** No session is opened or resumed here any more. */
+  /** No session is opened here any more: it would not live long. */
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  /** None is resumed here either. */
   get isClosed(): boolean {
     return this.#closed;
   }
@@ -109,8 +115,9 @@ export class SessionStore {
     return false;
   }
 
-  /** Idle streams must not hold up a worker that drains. */
-  closeStreams(): void {
+  /** The worker drains: its sessions go on, but idle streams must not hold it up. */
+  drain(): void {
+    this.#draining = true;
     for (const session of this.#sessions.values()) session.closeStream();
   }
 
