@@ -436,10 +436,10 @@ test('the death of a worker costs the sessions that it owned, and no other', {
   await counters.looked();
   process.kill(victim, 'SIGKILL');
 
-  for (const answer of await Promise.all(relayed)) {
+  for (const [i, answer] of (await Promise.all(relayed)).entries()) {
     assert.ok(!(answer instanceof Error), String(answer));
     const expected = { status: 502, rpc: -32603, code: 'worker_died', says: /worker .* died/ };
-    assertRpcError(answer, expected);
+    assertRpcError(answer, { ...expected, id: survivors[i] ?? 0 });
   }
   assert.equal(((await direct) as NodeJS.ErrnoException).code, 'ECONNRESET');
 

@@ -4,7 +4,7 @@
 import { BridgeError } from '../errors.ts';
 import { type Principal, principalFromWire } from '../http/principal.ts';
 import type { Reply } from '../http/reply.ts';
-import { RPC_WITHOUT_ID, rpcErrorBody, sendError } from '../http/send-error.ts';
+import { rpcErrorBody, sendError } from '../http/send-error.ts';
 import { sseEvent } from '../http/sse.ts';
 import type { Pool } from '../pool/pool.ts';
 import { isBatch, readMessage } from '../protocol/read-message.ts';
@@ -85,12 +85,12 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   const lost = (call: McpCall, body: string | Uint8Array, reply: Reply, served: boolean): void => {
     // As long as nothing was done yet, any worker will do: only a session that was in the dead process is not found.
     if (!served) face.serve(call, body, reply);
-    else sendError(reply, workerDied(), RPC_WITHOUT_ID);
+    else sendError(reply, workerDied(), { rpcId: requestId(body) ?? null });
   };
 
   /** Nobody is left who could answer: whoever waits on this stream must not wait for ever. */
   const broken = (body: string | Uint8Array, reply: Reply): void => {
-    const id = typeof body === 'string' && !isBatch(body) ? requestId(body) : undefined;
+    const id = requestId(body);
     if (id !== undefined) {
       // The last event may have come in half.
       reply.write('\n\n');
@@ -131,8 +131,9 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
 const workerDied = (): BridgeError =>
   new BridgeError('worker_died', 'The worker that had this call in hand died.');
 
-/** As JSON text; undefined for what is no request. */
-function requestId(body: string): string | undefined {
+/** As JSON text; undefined for what is no request, and for a large one, which was given away. */
+function requestId(body: string | Uint8Array): string | undefined {
+  if (typeof body !== 'string' || isBatch(body)) return undefined;
   const read = readMessage(body);
   return read.kind === 'request' ? read.id : undefined;
 }
