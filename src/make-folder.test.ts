@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Piscina } from 'piscina';
+import type { FolderMaking } from '../test/fixtures/folder-maker.ts';
 import { temporaryFolder } from '../test/harness/temporary-folder.ts';
 import { folderTrouble, makeFolder } from './make-folder.ts';
 
@@ -13,6 +15,16 @@ test('a folder is made with those above it, and one that is there is left as it 
   assert.equal(statSync(path).mode & 0o777, 0o700);
   symlinkSync(path, `${path}-link`);
   makeFolder(`${path}-link`);
+});
+
+test('several who make one folder at once all succeed', async (t) => {
+  const makers = 4;
+  const arrived = new Int32Array(new SharedArrayBuffer(4));
+  const making: FolderMaking = { root: temporaryFolder(t), arrived, makers, rounds: 50 };
+  const filename = new URL('../test/fixtures/folder-maker.ts', import.meta.url).href;
+  const threads = new Piscina<FolderMaking, void>({ filename, minThreads: makers, maxThreads: makers });
+  t.after(() => threads.destroy());
+  await Promise.all(Array.from({ length: makers }, () => threads.run(making)));
 });
 
 test('what cannot be a folder is refused', (t) => {

@@ -5,7 +5,6 @@
 import { pause } from '../deadline.ts';
 import { joinChunks } from '../http/chunks.ts';
 import type { Chunk, HeaderPairs } from '../http/engine.ts';
-import type { Exchange } from '../http/exchange.ts';
 import type { Principal } from '../http/principal.ts';
 import { type Reply, SSE_HEADERS } from '../http/reply.ts';
 import { sseEvent, sseNamedEvent } from '../http/sse.ts';
@@ -23,7 +22,7 @@ export interface StreamOwner {
 }
 
 export class SseStream {
-  readonly #exchange: Exchange;
+  readonly #exchange: Reply;
   readonly #owner: StreamOwner;
   readonly #dispatch: Dispatch;
   readonly #closed: () => void;
@@ -34,7 +33,7 @@ export class SseStream {
   #isOver = false;
   #isClosed = false;
 
-  constructor(exchange: Exchange, owner: StreamOwner, dispatch: Dispatch, closed: () => void) {
+  constructor(exchange: Reply, owner: StreamOwner, dispatch: Dispatch, closed: () => void) {
     this.#exchange = exchange;
     this.#owner = owner;
     this.#dispatch = dispatch;
@@ -99,8 +98,8 @@ export class SseStream {
         this.#endWhenAnswered();
         return;
       }
-      const nextMs = refusal === undefined ? LISTEN_AGAIN_MS : Math.min(2 * againMs, LISTEN_AGAIN_MAX_MS);
-      void pause(againMs).then(() => this.#listen(nextMs));
+      if (refusal === undefined) void pause(LISTEN_AGAIN_MS).then(() => this.#listen());
+      else void pause(againMs).then(() => this.#listen(Math.min(2 * againMs, LISTEN_AGAIN_MAX_MS)));
     };
     this.#dispatch(this.#call('GET'), '', new ListeningReply(this.#exchange, ended));
   }
@@ -124,12 +123,12 @@ export class SseStream {
 /** An answer that becomes part of a stream which is open already. */
 class StreamReply implements Reply {
   state: Reply['state'] = 'open';
-  readonly #exchange: Exchange;
+  readonly #exchange: Reply;
   readonly #opened: (sessionId: string) => void;
   readonly #done: () => void;
 
   /** `done` is called once: nothing more comes of this answer. */
-  constructor(exchange: Exchange, opened: (sessionId: string) => void, done: () => void) {
+  constructor(exchange: Reply, opened: (sessionId: string) => void, done: () => void) {
     this.#exchange = exchange;
     this.#opened = opened;
     this.#done = done;
@@ -175,7 +174,7 @@ class ListeningReply extends StreamReply {
   readonly #ended: (refusal: number | undefined) => void;
 
   /** `refusal`: the status with which it ended before it began. Without one it may be the end of its worker alone. */
-  constructor(exchange: Exchange, ended: (refusal: number | undefined) => void) {
+  constructor(exchange: Reply, ended: (refusal: number | undefined) => void) {
     super(
       exchange,
       () => undefined,
