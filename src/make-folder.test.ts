@@ -20,7 +20,7 @@ test('a folder is made with those above it, and one that is there is left as it 
 test('several who make one folder at once all succeed', async (t) => {
   const makers = 4;
   const arrived = new Int32Array(new SharedArrayBuffer(4));
-  const making: FolderMaking = { root: temporaryFolder(t), arrived, makers, rounds: 50 };
+  const making: FolderMaking = { root: temporaryFolder(t), arrived, makers, rounds: 100 };
   const filename = new URL('../test/fixtures/folder-maker.ts', import.meta.url).href;
   const threads = new Piscina<FolderMaking, void>({ filename, minThreads: makers, maxThreads: makers });
   t.after(() => threads.destroy());

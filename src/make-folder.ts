@@ -2,20 +2,26 @@
  * Folders that the configuration names. Not by `recursive` of node:fs: where a file system lets nobody make one, as
  * below /proc, it tries for ever (seen with Node 20).
  */
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Makes it and those above it, unless they are there. Throws as mkdirSync does. */
+/** Makes it and those above it, unless they are there; others may be making the same ones. Throws as mkdirSync does. */
 export function makeFolder(path: string, mode?: number): void {
+  try {
+    makeOne(path, mode);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    makeFolder(dirname(path), mode);
+    makeOne(path, mode);
+  }
+}
+
+function makeOne(path: string, mode?: number): void {
   try {
     mkdirSync(path, mode);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
-    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
-    makeFolder(dirname(path), mode);
-    // As before: another process may be making the same one.
-    makeFolder(path, mode);
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+    if (!isTaken || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 
