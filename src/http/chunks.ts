@@ -1,4 +1,5 @@
 /** Chunks of an answer, put together with as little copying as their sizes ask for. */
+import { Buffer } from 'node:buffer';
 import type { Chunk } from './engine.ts';
 
 /** At least the bytes of `body` in UTF-8, without encoding it. */

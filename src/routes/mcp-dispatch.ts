@@ -35,21 +35,6 @@ interface Headed {
   readonly call: McpCall;
 }
 
-/** Those that a head tells. */
-const HEAD_KEYS = Object.keys({
-  verb: true,
-  server: true,
-  principal: true,
-  version: true,
-  mcpMethod: true,
-  mcpName: true,
-  mcpParams: true,
-  trace: true,
-  lastEventId: true,
-  isOneStream: true,
-  streams: true,
-} satisfies Record<Exclude<keyof McpCall, 'sessionId'>, true>) as (keyof McpCall)[];
-
 export function createDispatch(deps: DispatchDeps): Dispatch {
   const { pool, face, modern, relay, placement } = deps;
   const principals = new Map<string, Principal>();
@@ -102,8 +87,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   // The same client asks again and again: the last head is neither written nor parsed anew. The session follows it.
   let sent: Headed | undefined;
   const headOf = (call: McpCall): string => {
-    const before = sent?.call;
-    if (sent === undefined || !HEAD_KEYS.every((key) => before?.[key] === call[key])) {
+    if (sent === undefined || !haveOneHead(sent.call, call)) {
       const { principal, sessionId: _, ...rest } = call;
       const wire: WireCall = { ...rest, principal: principal.wire };
       sent = { head: JSON.stringify(wire), call };
@@ -127,6 +111,36 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
 
   return dispatch;
 }
+
+type Compared =
+  | 'verb'
+  | 'server'
+  | 'principal'
+  | 'version'
+  | 'mcpMethod'
+  | 'mcpName'
+  | 'mcpParams'
+  | 'trace'
+  | 'lastEventId'
+  | 'isOneStream'
+  | 'streams';
+type Never<T extends never> = T;
+/** None, or this does not compile. */
+type NotCompared = Never<Exclude<keyof McpCall, Compared | 'sessionId'>>;
+
+/** Whether they differ in nothing but their session. Each key by its name, because a loop would look it up each time. */
+const haveOneHead = (a: Pick<McpCall, Compared>, b: McpCall): boolean | NotCompared =>
+  a.verb === b.verb &&
+  a.server === b.server &&
+  a.principal === b.principal &&
+  a.version === b.version &&
+  a.mcpMethod === b.mcpMethod &&
+  a.mcpName === b.mcpName &&
+  a.mcpParams === b.mcpParams &&
+  a.trace === b.trace &&
+  a.lastEventId === b.lastEventId &&
+  a.isOneStream === b.isOneStream &&
+  a.streams === b.streams;
 
 const workerDied = (): BridgeError =>
   new BridgeError('worker_died', 'The worker that had this call in hand died.');

@@ -3,7 +3,7 @@
  */
 import type { Chunk, HeaderPairs } from '../http/engine.ts';
 import type { Reply } from '../http/reply.ts';
-import { byteLength, callFrame, FRAME, frame, readHead, u32 } from './frames.ts';
+import { FRAME, fitIn, readHead } from './frames.ts';
 import type { Link } from './link.ts';
 import { WindowedSender } from './sender.ts';
 
@@ -44,15 +44,15 @@ export class AskedStream {
       return;
     }
     reply.onAbort(() => {
-      this.#link.send(frame(FRAME.abort, this.number));
+      this.#link.frames.bare(FRAME.abort, this.number);
       this.#done();
     });
-    const whole = byteLength(body) <= WHOLE_BYTES;
-    this.#link.send(callFrame(this.number, reply.requestId, head, whole ? body : undefined));
+    const whole = fitIn(WHOLE_BYTES, [body]);
+    this.#link.frames.call(this.number, reply.requestId, head, whole ? body : undefined);
     if (whole) return;
     this.#sender = new WindowedSender(
-      (part) => this.#link.send(frame(FRAME.more, this.number, part)),
-      () => this.#link.send(frame(FRAME.end, this.number)),
+      (part) => this.#link.frames.part(FRAME.more, this.number, part),
+      () => this.#link.frames.bare(FRAME.end, this.number),
     );
     this.#sender.write(body);
     this.#sender.end();
@@ -76,7 +76,7 @@ export class AskedStream {
       case FRAME.data:
         if (this.#collected === undefined) reply.write(payload);
         else this.#collected.parts.push(payload);
-        this.#link.send(frame(FRAME.credit, this.number, u32(payload.length)));
+        this.#link.frames.credit(this.number, payload.length);
         return;
       case FRAME.end:
         this.#done();

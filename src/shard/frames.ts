@@ -12,61 +12,144 @@
  *   ABORT   the client is gone, or the owner cut it off                     either way
  *   CREDIT  u32 bytes of DATA or MORE that the other side has taken           either way
  */
+// Not the global one, which is a getter.
+import { Buffer } from 'node:buffer';
 import type { Chunk, HeaderPairs } from '../http/engine.ts';
 
 export const FRAME = { call: 1, more: 2, send: 3, open: 4, data: 5, end: 6, abort: 7, credit: 8 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
+/** Whether an answer that begins is a stream, as OPEN says it. */
+export const STREAMING = { yes: '\u0001', no: '\u0000' } as const;
+
 const HEADER_BYTES = 9;
+const SLAB_BYTES = 65_536;
+/** Up to here three times the characters are room enough for any text, and cheaper to know than its bytes. */
+const SHORT_CHARS = 4_096;
 
-/** One frame; its payload is the parts in a row. */
-export function frame(type: FrameType, stream: number, ...payload: readonly Chunk[]): Buffer {
-  let length = 0;
-  for (const part of payload) length += byteLength(part);
-  const bytes = begun(type, stream, length);
-  let at = HEADER_BYTES;
-  for (const part of payload) at = append(bytes, part, at);
-  return bytes;
+/** Frames one behind the other, in memory that is handed out once and never written again. */
+export class FrameWriter {
+  readonly #wrote: () => void;
+  #slab = Buffer.alloc(0);
+  /** Of what was not taken yet. */
+  #start = 0;
+  #at = 0;
+
+  /** `wrote` is called behind each frame. */
+  constructor(wrote: () => void) {
+    this.#wrote = wrote;
+  }
+
+  /** END, ABORT. */
+  bare(type: FrameType, stream: number): void {
+    this.#end(this.#begin(type, stream, 0));
+  }
+
+  /** MORE, DATA. */
+  part(type: FrameType, stream: number, bytes: Uint8Array): void {
+    const frame = this.#begin(type, stream, bytes.byteLength);
+    this.#put(bytes);
+    this.#end(frame);
+  }
+
+  /** CREDIT */
+  credit(stream: number, bytes: number): void {
+    const frame = this.#begin(FRAME.credit, stream, 4);
+    this.#at = this.#slab.writeUInt32BE(bytes, this.#at);
+    this.#end(frame);
+  }
+
+  /** CALL; `body` undefined: it follows in MORE frames. */
+  call(stream: number, requestId: string, head: string, body: Chunk | undefined): void {
+    const most = 7 + mostBytes(requestId) + mostBytes(head) + (body === undefined ? 0 : mostBytes(body));
+    const frame = this.#begin(FRAME.call, stream, most);
+    this.#slab[this.#at++] = body === undefined ? 0 : 1;
+    this.#at += 2;
+    const idBytes = this.#put(requestId);
+    this.#slab.writeUInt16BE(idBytes, this.#at - idBytes - 2);
+    this.#at += 4;
+    const headBytes = this.#put(head);
+    this.#slab.writeUInt32BE(headBytes, this.#at - headBytes - 4);
+    if (body !== undefined) this.#put(body);
+    this.#end(frame);
+  }
+
+  /** SEND; OPEN, where `rest` is one of STREAMING. */
+  answer(
+    type: FrameType,
+    stream: number,
+    status: number,
+    headers: HeaderPairs,
+    rest: readonly Chunk[],
+  ): void {
+    const text = textOfHeaders(headers);
+    let most = 4 + mostBytes(text);
+    for (const part of rest) most += mostBytes(part);
+    const frame = this.#begin(type, stream, most);
+    this.#at = this.#slab.writeUInt16BE(status, this.#at) + 2;
+    const textBytes = this.#put(text);
+    this.#slab.writeUInt16BE(textBytes, this.#at - textBytes - 2);
+    for (const part of rest) this.#put(part);
+    this.#end(frame);
+  }
+
+  /** All that was written since the last time. */
+  take(): Buffer {
+    const bytes = this.#slab.subarray(this.#start, this.#at);
+    this.#start = this.#at;
+    return bytes;
+  }
+
+  /** With room for a payload of `most` bytes. Answers where the frame begins. */
+  #begin(type: FrameType, stream: number, most: number): number {
+    this.#makeRoom(HEADER_BYTES + most);
+    const frame = this.#at;
+    this.#slab[frame + 4] = type;
+    this.#slab.writeUInt32BE(stream, frame + 5);
+    this.#at += HEADER_BYTES;
+    return frame;
+  }
+
+  #end(frame: number): void {
+    this.#slab.writeUInt32BE(this.#at - frame - HEADER_BYTES, frame);
+    this.#wrote();
+  }
+
+  /** How many bytes it took. */
+  #put(chunk: Chunk): number {
+    let bytes: number;
+    if (typeof chunk === 'string') bytes = this.#slab.write(chunk, this.#at);
+    else {
+      bytes = chunk.byteLength;
+      this.#slab.set(chunk, this.#at);
+    }
+    this.#at += bytes;
+    return bytes;
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#slab.length - this.#at >= bytes) return;
+    const waiting = this.#slab.subarray(this.#start, this.#at);
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, waiting.length + bytes));
+    this.#slab.set(waiting);
+    this.#start = 0;
+    this.#at = waiting.length;
+  }
 }
 
-/** With room for a payload of `length` bytes. */
-function begun(type: FrameType, stream: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
-  bytes.writeUInt32BE(length, 0);
-  bytes[4] = type;
-  bytes.writeUInt32BE(stream, 5);
-  return bytes;
-}
-
-/** Where the next one goes. */
-function append(bytes: Buffer, part: Chunk, at: number): number {
-  if (typeof part === 'string') return at + bytes.write(part, at);
-  bytes.set(part, at);
-  return at + part.byteLength;
-}
-
-export const byteLength = (chunk: Chunk): number =>
+const byteLength = (chunk: Chunk): number =>
   typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength;
 
-export function u32(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeUInt32BE(value, 0);
-  return bytes;
-}
+/** At least as many as it has in UTF-8. */
+const mostBytes = (chunk: Chunk): number =>
+  typeof chunk === 'string' && chunk.length <= SHORT_CHARS ? 3 * chunk.length : byteLength(chunk);
 
-/** `body` undefined: it follows in MORE frames. */
-export function callFrame(stream: number, requestId: string, head: string, body: Chunk | undefined): Buffer {
-  const [idBytes, headBytes] = [Buffer.byteLength(requestId), Buffer.byteLength(head)];
-  const length = 3 + idBytes + 4 + headBytes + (body === undefined ? 0 : byteLength(body));
-  const bytes = begun(FRAME.call, stream, length);
-  let at = HEADER_BYTES;
-  at = bytes.writeUInt8(body === undefined ? 0 : 1, at);
-  at = bytes.writeUInt16BE(idBytes, at);
-  at = append(bytes, requestId, at);
-  at = bytes.writeUInt32BE(headBytes, at);
-  at = append(bytes, head, at);
-  if (body !== undefined) append(bytes, body, at);
-  return bytes;
+/** Whether together they have at most so many bytes in UTF-8. */
+export function fitIn(bytes: number, chunks: readonly Chunk[]): boolean {
+  let most = 0;
+  for (const chunk of chunks) most += mostBytes(chunk);
+  if (most <= bytes) return true;
+  return chunks.reduce((sum, chunk) => sum + byteLength(chunk), 0) <= bytes;
 }
 
 export function readCall(payload: Buffer): { requestId: string; head: string; body: Buffer | undefined } {
@@ -77,20 +160,6 @@ export function readCall(payload: Buffer): { requestId: string; head: string; bo
     head: payload.toString('utf8', idEnd + 4, headEnd),
     body: payload[0] === 1 ? payload.subarray(headEnd) : undefined,
   };
-}
-
-export function answerFrame(
-  type: FrameType,
-  stream: number,
-  status: number,
-  headers: HeaderPairs,
-  rest: readonly Chunk[],
-): Buffer {
-  const text = textOfHeaders(headers);
-  const lengths = Buffer.allocUnsafe(4);
-  lengths.writeUInt16BE(status, 0);
-  lengths.writeUInt16BE(Buffer.byteLength(text), 2);
-  return frame(type, stream, lengths, text, ...rest);
 }
 
 export function readHead(payload: Buffer): { status: number; headers: HeaderPairs; rest: Buffer } {

@@ -3,14 +3,17 @@
  */
 import type { Socket } from 'node:net';
 import { type Task, writeAtEndOfTurn } from '../end-of-turn.ts';
-import { FrameReader } from './frames.ts';
+import { FrameReader, FrameWriter } from './frames.ts';
 
 /** The other worker begins with these while the next ones are made; or else the two take turns, and use one core. */
 const FRAMES_AT_ONCE = 8;
 
 export class Link implements Task {
+  /** What is written here is sent. */
+  readonly frames = new FrameWriter(() => this.#wrote());
   readonly #socket: Socket;
-  #outgoing: Buffer[] = [];
+  /** Frames that were not sent yet. */
+  #waiting = 0;
   #connected: boolean;
   #closed = false;
 
@@ -38,13 +41,6 @@ export class Link implements Task {
     return this.#connected;
   }
 
-  send(bytes: Buffer): void {
-    if (this.#closed) return;
-    if (this.#outgoing.length === 0) writeAtEndOfTurn(this);
-    this.#outgoing.push(bytes);
-    if (this.#outgoing.length >= FRAMES_AT_ONCE) this.run();
-  }
-
   /** Sends what is still to be sent, then closes. */
   close(): void {
     this.run();
@@ -52,10 +48,15 @@ export class Link implements Task {
   }
 
   run(): void {
-    const outgoing = this.#outgoing;
-    if (outgoing.length === 0) return;
-    this.#outgoing = [];
-    if (this.#closed) return;
-    this.#socket.write(outgoing.length === 1 ? (outgoing[0] as Buffer) : Buffer.concat(outgoing));
+    if (this.#waiting === 0) return;
+    this.#waiting = 0;
+    const bytes = this.frames.take();
+    if (!this.#closed) this.#socket.write(bytes);
+  }
+
+  #wrote(): void {
+    if (this.#waiting === 0) writeAtEndOfTurn(this);
+    this.#waiting++;
+    if (this.#waiting >= FRAMES_AT_ONCE) this.run();
   }
 }

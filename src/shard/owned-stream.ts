@@ -1,10 +1,11 @@
 /**
  * A relayed call as its owner sees it: the body as it comes in, and the reply whose client is in another worker.
  */
+import { Buffer } from 'node:buffer';
 import type { Chunk, HeaderPairs } from '../http/engine.ts';
 import { MAX_BUFFERED_BYTES, type Reply } from '../http/reply.ts';
 import { WHOLE_BYTES } from './asked-stream.ts';
-import { answerFrame, byteLength, FRAME, frame, readCall, u32 } from './frames.ts';
+import { FRAME, fitIn, readCall, STREAMING } from './frames.ts';
 import type { Link } from './link.ts';
 import { WindowedSender } from './sender.ts';
 
@@ -42,7 +43,7 @@ export class OwnedStream implements Reply {
       }
       case FRAME.more:
         this.#body.push(payload);
-        this.#link.send(frame(FRAME.credit, this.#number, u32(payload.length)));
+        this.#link.frames.credit(this.#number, payload.length);
         return;
       case FRAME.end:
         // A copy of its own even when it came in one part: large bodies are given away to a thread.
@@ -75,11 +76,9 @@ export class OwnedStream implements Reply {
   send(status: number, headers: HeaderPairs, body: Chunk | readonly Chunk[]): void {
     if (this.state !== 'open') return;
     const parts = asParts(body);
-    let bytes = 0;
-    for (const part of parts) bytes += byteLength(part);
-    if (bytes <= WHOLE_BYTES) {
+    if (fitIn(WHOLE_BYTES, parts)) {
       this.state = 'done';
-      this.#link.send(answerFrame(FRAME.send, this.#number, status, headers, parts));
+      this.#link.frames.answer(FRAME.send, this.#number, status, headers, parts);
       this.#done();
       return;
     }
@@ -96,7 +95,7 @@ export class OwnedStream implements Reply {
     if (this.state !== 'streaming') return;
     for (const part of asParts(chunk)) this.#sender?.write(part);
     if ((this.#sender?.queuedBytes ?? 0) <= MAX_BUFFERED_BYTES) return;
-    this.#link.send(frame(FRAME.abort, this.#number));
+    this.#link.frames.bare(FRAME.abort, this.#number);
     this.abort();
   }
 
@@ -108,11 +107,13 @@ export class OwnedStream implements Reply {
 
   #open(status: number, headers: HeaderPairs, streaming: boolean): void {
     this.state = 'streaming';
-    this.#link.send(answerFrame(FRAME.open, this.#number, status, headers, [Buffer.of(streaming ? 1 : 0)]));
+    this.#link.frames.answer(FRAME.open, this.#number, status, headers, [
+      STREAMING[streaming ? 'yes' : 'no'],
+    ]);
     this.#sender = new WindowedSender(
-      (part) => this.#link.send(frame(FRAME.data, this.#number, part)),
+      (part) => this.#link.frames.part(FRAME.data, this.#number, part),
       () => {
-        this.#link.send(frame(FRAME.end, this.#number));
+        this.#link.frames.bare(FRAME.end, this.#number);
         this.#done();
       },
     );

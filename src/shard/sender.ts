@@ -2,6 +2,7 @@
  * Sends the parts of one stream as far as the other side has taken the earlier ones, so that one large answer or
  * one slow client leaves room on the socket for all the others.
  */
+import { Buffer } from 'node:buffer';
 import type { Chunk } from '../http/engine.ts';
 
 const WINDOW_BYTES = 262_144;

@@ -2,7 +2,7 @@
  * Cuts a byte stream into lines. Owns the bytes of the unfinished line and nothing else; a line longer than the
  * limit is an error, found before it fills the memory.
  */
-import { isAscii } from 'node:buffer';
+import { Buffer, isAscii } from 'node:buffer';
 import { LARGE_MESSAGE_BYTES } from '../protocol/large.ts';
 import { textOf } from '../protocol/utf8.ts';
 
