@@ -93,6 +93,11 @@ export class FrameWriter {
     this.#end(frame);
   }
 
+  /** Bytes that were not taken yet. */
+  get size(): number {
+    return this.#at - this.#start;
+  }
+
   /** All that was written since the last time. */
   take(): Buffer {
     const bytes = this.#slab.subarray(this.#start, this.#at);

@@ -7,6 +7,8 @@ import { FrameReader, FrameWriter } from './frames.ts';
 
 /** The other worker begins with these while the next ones are made; or else the two take turns, and use one core. */
 const FRAMES_AT_ONCE = 8;
+/** More is not kept back, so that large frames are not copied behind each other. */
+const BYTES_AT_ONCE = 32_768;
 
 export class Link implements Task {
   /** What is written here is sent. */
@@ -57,6 +59,6 @@ export class Link implements Task {
   #wrote(): void {
     if (this.#waiting === 0) writeAtEndOfTurn(this);
     this.#waiting++;
-    if (this.#waiting >= FRAMES_AT_ONCE) this.run();
+    if (this.#waiting >= FRAMES_AT_ONCE || this.frames.size >= BYTES_AT_ONCE) this.run();
   }
 }
