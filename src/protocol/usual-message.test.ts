@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { MAX_WHOLE_CHARS } from './json-patterns.ts';
 import type { Span } from './json-text.ts';
 import type { Message } from './message.ts';
@@ -40,21 +41,59 @@ const TEXTS = CONTENTS.flatMap((content) => [
 const back = (span: Span | undefined): Span | undefined =>
   span && { start: span.start - 1, end: span.end - 1 };
 
+/** Read in its parts, because what stands behind a space is not written as usual. */
+function inParts(text: string): Message {
+  const parts = readMessage(` ${text}`);
+  assert.ok(parts.kind !== 'malformed', text);
+  return {
+    ...parts,
+    text,
+    idSpan: back(parts.idSpan),
+    tokenSpan: back(parts.tokenSpan),
+    payloadSpan: back(parts.payloadSpan),
+    metaSpan: back(parts.metaSpan),
+  };
+}
+
 test('what is read as a whole is read as it would be in its parts', () => {
-  for (const text of TEXTS) {
-    // Behind a space it is not written as usual.
-    const parts = readMessage(` ${text}`);
-    assert.ok(parts.kind !== 'malformed', text);
-    const expected: Message = {
-      ...parts,
-      text,
-      idSpan: back(parts.idSpan),
-      tokenSpan: back(parts.tokenSpan),
-      payloadSpan: back(parts.payloadSpan),
-      metaSpan: back(parts.metaSpan),
-    };
-    assert.deepEqual(readUsualMessage(text), expected, text);
-  }
+  for (const text of TEXTS) assert.deepEqual(readUsualMessage(text), inParts(text), text);
+});
+
+test('so it is with any values, and with a character more', () => {
+  const object = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 });
+  const value = fc.oneof({ weight: 4, arbitrary: object.map((each) => JSON.stringify(each)) }, fc.json());
+  const text = fc.string().map((each) => JSON.stringify(each));
+  const meta = fc.oneof(
+    value,
+    fc.constantFrom('{"progressToken":1}', '{"progressToken":1,"progressToken":"a"}'),
+  );
+  const params = fc
+    .tuple(fc.constantFrom('name', 'uri', 'other'), text, fc.option(value), fc.option(meta))
+    .map(([key, name, args, more]) => {
+      const behind = `${args === null ? '' : `,"arguments":${args}`}${more === null ? '' : `,"_meta":${more}`}`;
+      return `{"${key}":${name}${behind}}`;
+    });
+  const content = fc.oneof(
+    fc.tuple(fc.constantFrom('result', 'error'), value).map(([key, of]) => `"${key}":${of}`),
+    fc.tuple(text, params).map(([method, of]) => `"method":${method},"params":${of}`),
+  );
+  const message = fc
+    .tuple(fc.oneof(text, fc.integer().map(String)), content, fc.nat(1))
+    .map(([id, of, order]) => framed(of, id)[order] ?? '');
+  const added = fc.constantFrom('', '', ...'{}[]",:\\0e.- ');
+  let usual = 0;
+  fc.assert(
+    fc.property(message, added, fc.nat(), (whole, character, place) => {
+      const at = place % (whole.length + 1);
+      const changed = whole.slice(0, at) + character + whole.slice(at);
+      const found = readUsualMessage(changed);
+      if (found === undefined) return;
+      usual++;
+      assert.deepEqual(found, inParts(changed));
+    }),
+    { numRuns: 20_000, seed: 1 },
+  );
+  assert.ok(usual > 3_000, String(usual));
 });
 
 test('a message that is longer, or says a thing twice or wrongly, is left to be read in its parts', () => {
