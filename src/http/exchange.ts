@@ -3,7 +3,7 @@
  * away at any moment, and puts on every answer what every answer carries: X-Request-Id, CORS, Connection: close
  * while the worker drains.
  */
-import { type Deadlines, now, roughlyNow } from '../deadline.ts';
+import { type Deadlines, now } from '../deadline.ts';
 import { joinChunks } from './chunks.ts';
 import type { AnswerHead, Chunk, HeaderPairs, RawRequest, RawResponse, ResponseListener } from './engine.ts';
 import { MAX_BUFFERED_BYTES, NO_HEADERS, type Reply } from './reply.ts';
@@ -183,6 +183,6 @@ export class Exchange implements Reply, ResponseListener {
   #finished(): void {
     this.#state = 'done';
     this.#abortListener = undefined;
-    this.context.finished(this, this.#status, roughlyNow() - this.#startedAt);
+    this.context.finished(this, this.#status, now() - this.#startedAt);
   }
 }
