@@ -373,9 +373,16 @@ test(
       for (const check of [[], ['--check']]) {
         const bridge = run(t, [ENTRY, ...check, '--', process.execPath, '-e', ''], {
           cwd: dir,
-          env: { PORT: `${await freePort()}`, ACCESS_TOKEN: 'token-of-the-test-0123456789', ...env },
+          // Its RUNTIME_DIR, where none is set, is made here.
+          env: {
+            PORT: `${await freePort()}`,
+            ACCESS_TOKEN: 'token-of-the-test-0123456789',
+            TMPDIR: dir,
+            ...env,
+          },
         });
         assert.equal(await bridge.ended, 78);
+        assert.deepEqual(readdirSync(dir), ['file']);
         assert.match(bridge.stderr(), fault);
         assert.equal(bridge.stderr().trimEnd().split('\n').length, 1, bridge.stderr());
       }

@@ -50,7 +50,7 @@ export async function runPrimary(input: PrimaryInput): Promise<Outcome> {
     },
   });
   const runtimeDir = claimRuntimeDir(settings, port);
-  const logger = openLog(settings);
+  const logger = openLog(settings, runtimeDir);
   for (const note of input.notes) logger.warn(note);
   const metrics = createPrimaryMetrics({
     version,
@@ -128,10 +128,11 @@ function withHost(settings: Settings, host: string): Settings {
   return allowedHosts === undefined ? settings : { ...settings, allowedHosts: [...allowedHosts, host] };
 }
 
-function openLog(settings: Settings): Logger {
+function openLog(settings: Settings, runtimeDir: RuntimeDir): Logger {
   try {
     return createLogger(settings, { role: 'primary' });
   } catch (error) {
+    runtimeDir.leave();
     throw new StartError(messageOf(error), EXIT_CONFIG, error);
   }
 }
